@@ -1,0 +1,347 @@
+//! Matrices in N:M form: kept values and packed indices.
+//!
+//! Values: `[rows][ld_values]`, n per group, ascending by column. Metadata: `[rows][ld_meta]` bytes;
+//! the n indices of a group (1, 2, 4, 4 bits each for m = 2, 4, 8, 16), then the next group, packed
+//! from the low bits up, each row starting on a byte, padding bits zero. For 2:4 a group is NVIDIA's
+//! nibble `i0 | i1 << 2`. A group with fewer than n non-zeros is filled up with +0 at its highest
+//! free positions.
+
+use crate::error::Error;
+use crate::pattern::Pattern;
+use std::marker::PhantomData;
+
+/// A borrowed matrix in N:M form.
+#[derive(Clone, Copy, Debug)]
+pub struct CompressedRef<'a> {
+    pub(crate) values: *const f32,
+    pub(crate) meta: *const u8,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) ld_values: usize,
+    pub(crate) ld_meta: usize,
+    pub(crate) pattern: Pattern,
+    life: PhantomData<&'a [f32]>,
+}
+
+/// A borrowed matrix in N:M form that may be written.
+#[derive(Debug)]
+pub struct CompressedMut<'a> {
+    pub(crate) view: CompressedRef<'a>,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a shared borrow of plain numbers, as `&[f32]` and `&[u8]` are.
+unsafe impl Send for CompressedRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for CompressedRef<'_> {}
+// SAFETY: a unique borrow of plain numbers, as `&mut [f32]` and `&mut [u8]` are.
+unsafe impl Send for CompressedMut<'_> {}
+// SAFETY: a shared `&CompressedMut` can only be read through.
+unsafe impl Sync for CompressedMut<'_> {}
+
+impl<'a> CompressedRef<'a> {
+    /// A view of caller-owned buffers. `ld_values` in elements, `ld_meta` in bytes; `rows` and
+    /// `cols` are those of the matrix before compression.
+    ///
+    /// The metadata is not read here; see [`validate`](crate::validate).
+    ///
+    /// # Errors
+    /// [`Error::LeadingDimension`] if a row does not fit, [`Error::OutOfSlice`] if a buffer is too
+    /// short, [`Error::Overflow`] if an extent exceeds the address space.
+    pub fn new(
+        values: &'a [f32],
+        meta: &'a [u8],
+        rows: usize,
+        cols: usize,
+        pattern: Pattern,
+        ld_values: usize,
+        ld_meta: usize,
+    ) -> Result<Self, Error> {
+        // SAFETY: no element is touched before `within` has shown that all lie inside the slices.
+        let view = unsafe {
+            Self::from_raw_parts(
+                values.as_ptr(),
+                meta.as_ptr(),
+                rows,
+                cols,
+                pattern,
+                ld_values,
+                ld_meta,
+            )
+        };
+        view.within(values.len(), meta.len())?;
+        Ok(view)
+    }
+
+    /// A view of memory that the caller vouches for.
+    ///
+    /// # Safety
+    /// While the view lives, every row of values and of metadata must be readable, the values
+    /// aligned for f32, and neither be written through anything but a view made of the same
+    /// pointers.
+    #[must_use]
+    pub const unsafe fn from_raw_parts(
+        values: *const f32,
+        meta: *const u8,
+        rows: usize,
+        cols: usize,
+        pattern: Pattern,
+        ld_values: usize,
+        ld_meta: usize,
+    ) -> Self {
+        Self { values, meta, rows, cols, ld_values, ld_meta, pattern, life: PhantomData }
+    }
+
+    /// Rows of the matrix before compression.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the matrix before compression.
+    #[must_use]
+    pub const fn cols(self) -> usize {
+        self.cols
+    }
+
+    /// The pattern.
+    #[must_use]
+    pub const fn pattern(self) -> Pattern {
+        self.pattern
+    }
+
+    /// Elements from one row of values to the next.
+    #[must_use]
+    pub const fn ld_values(self) -> usize {
+        self.ld_values
+    }
+
+    /// Bytes from one row of metadata to the next.
+    #[must_use]
+    pub const fn ld_meta(self) -> usize {
+        self.ld_meta
+    }
+
+    /// The part of `rows` x `cols` whose first entry is that of row `row` and group `group`, a
+    /// multiple of 8 (so that its indices begin on a byte).
+    pub(crate) const fn part(self, row: usize, group: usize, rows: usize, cols: usize) -> Self {
+        let p = self.pattern;
+        Self {
+            values: self.values.wrapping_add(row * self.ld_values + group * p.n()),
+            meta: self.meta.wrapping_add(row * self.ld_meta + group * p.group_bits() / 8),
+            rows,
+            cols,
+            ..self
+        }
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.rows == 0 || self.cols == 0
+    }
+
+    /// How many values and bytes of metadata the view spans, its last row without padding; `None`
+    /// where that overflows.
+    pub(crate) fn spans(self) -> Option<(usize, usize)> {
+        if self.is_empty() {
+            return Some((0, 0));
+        }
+        let span = |ld: usize, row: usize| (self.rows - 1).checked_mul(ld)?.checked_add(row);
+        Some((
+            span(self.ld_values, self.pattern.row_values(self.cols))?,
+            span(self.ld_meta, self.pattern.row_meta(self.cols))?,
+        ))
+    }
+
+    /// Checks the leading dimensions against the pattern.
+    pub(crate) fn leading_dimensions(
+        self,
+        values: &'static str,
+        meta: &'static str,
+    ) -> Result<(), Error> {
+        let check = |what, got, needed| {
+            if got < needed && !self.is_empty() {
+                return Err(Error::LeadingDimension { what, got, needed });
+            }
+            Ok(())
+        };
+        check(values, self.ld_values, self.pattern.row_values(self.cols))?;
+        check(meta, self.ld_meta, self.pattern.row_meta(self.cols))
+    }
+
+    fn within(self, values: usize, meta: usize) -> Result<(), Error> {
+        self.leading_dimensions("ld_values", "ld_meta")?;
+        let overflow =
+            Error::Overflow { what: "the extent of a compressed matrix", value: usize::MAX };
+        let (v, m) = self.spans().ok_or(overflow)?;
+        for (needed, len) in [(v, values), (m, meta)] {
+            if needed > len {
+                return Err(Error::OutOfSlice { needed, len });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> CompressedMut<'a> {
+    /// A view of caller-owned buffers, as [`CompressedRef::new`].
+    ///
+    /// # Errors
+    /// As [`CompressedRef::new`].
+    pub fn new(
+        values: &'a mut [f32],
+        meta: &'a mut [u8],
+        rows: usize,
+        cols: usize,
+        pattern: Pattern,
+        ld_values: usize,
+        ld_meta: usize,
+    ) -> Result<Self, Error> {
+        // SAFETY: no element is touched before `within` has shown that all lie inside the slices.
+        let this = unsafe {
+            Self::from_raw_parts(
+                values.as_mut_ptr(),
+                meta.as_mut_ptr(),
+                rows,
+                cols,
+                pattern,
+                ld_values,
+                ld_meta,
+            )
+        };
+        this.view.within(values.len(), meta.len())?;
+        Ok(this)
+    }
+
+    /// A view of memory that the caller vouches for.
+    ///
+    /// # Safety
+    /// As [`CompressedRef::from_raw_parts`], and both buffers must be writable.
+    #[must_use]
+    pub const unsafe fn from_raw_parts(
+        values: *mut f32,
+        meta: *mut u8,
+        rows: usize,
+        cols: usize,
+        pattern: Pattern,
+        ld_values: usize,
+        ld_meta: usize,
+    ) -> Self {
+        // SAFETY: the caller's promise.
+        let view = unsafe {
+            CompressedRef::from_raw_parts(values, meta, rows, cols, pattern, ld_values, ld_meta)
+        };
+        Self { view, life: PhantomData }
+    }
+
+    /// A shorter borrow of the same view.
+    #[must_use]
+    pub fn reborrow(&mut self) -> CompressedMut<'_> {
+        CompressedMut { view: self.view, life: PhantomData }
+    }
+
+    /// The same view, to be read.
+    #[must_use]
+    pub fn as_ref(&self) -> CompressedRef<'_> {
+        self.view
+    }
+}
+
+/// A matrix in N:M form that owns its buffers, without padding between rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compressed {
+    values: Vec<f32>,
+    meta: Vec<u8>,
+    rows: usize,
+    cols: usize,
+    pattern: Pattern,
+}
+
+impl Compressed {
+    /// Zeroed buffers for a `rows` x `cols` matrix: the one allocation of a value that can be
+    /// compressed into again and again. (All-zero metadata is not valid; compress into it first.)
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if the sizes exceed the address space, [`Error::Memory`] if memory
+    /// cannot be had.
+    pub fn new(rows: usize, cols: usize, pattern: Pattern) -> Result<Self, Error> {
+        fn zeroed<T: Clone + Default>(rows: usize, row: usize) -> Result<Vec<T>, Error> {
+            let len = rows
+                .checked_mul(row)
+                .filter(|&n| {
+                    n.checked_mul(size_of::<T>()).is_some_and(|b| isize::try_from(b).is_ok())
+                })
+                .ok_or(Error::Overflow { what: "a compressed matrix", value: usize::MAX })?;
+            let mut buffer = Vec::new();
+            buffer
+                .try_reserve_exact(len)
+                .map_err(|_| Error::Memory { bytes: len * size_of::<T>() })?;
+            buffer.resize(len, T::default());
+            Ok(buffer)
+        }
+        Ok(Self {
+            values: zeroed(rows, pattern.row_values(cols))?,
+            meta: zeroed(rows, pattern.row_meta(cols))?,
+            rows,
+            cols,
+            pattern,
+        })
+    }
+
+    /// The kept values: `rows` rows of [`Pattern::row_values`] each.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The packed indices: `rows` rows of [`Pattern::row_meta`] bytes each.
+    #[must_use]
+    pub fn meta(&self) -> &[u8] {
+        &self.meta
+    }
+
+    /// Bytes held: values and metadata.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.values) + self.meta.len()
+    }
+
+    /// A view to read.
+    #[must_use]
+    pub fn as_ref(&self) -> CompressedRef<'_> {
+        let (ld_values, ld_meta) = self.leading();
+        // SAFETY: `new` sized the buffers for exactly this shape, and the borrow keeps them.
+        unsafe {
+            CompressedRef::from_raw_parts(
+                self.values.as_ptr(),
+                self.meta.as_ptr(),
+                self.rows,
+                self.cols,
+                self.pattern,
+                ld_values,
+                ld_meta,
+            )
+        }
+    }
+
+    /// A view to compress into.
+    #[must_use]
+    pub fn as_mut(&mut self) -> CompressedMut<'_> {
+        let (ld_values, ld_meta) = self.leading();
+        // SAFETY: as in `as_ref`, and the borrow is unique.
+        unsafe {
+            CompressedMut::from_raw_parts(
+                self.values.as_mut_ptr(),
+                self.meta.as_mut_ptr(),
+                self.rows,
+                self.cols,
+                self.pattern,
+                ld_values,
+                ld_meta,
+            )
+        }
+    }
+
+    fn leading(&self) -> (usize, usize) {
+        (self.pattern.row_values(self.cols), self.pattern.row_meta(self.cols))
+    }
+}

@@ -1,0 +1,153 @@
+//! What can be wrong with a call, with the numbers that were wrong.
+
+use crate::isa::Isa;
+use crate::pattern::Pattern;
+
+/// Why a call was refused (or, for [`Error::Memory`] and [`Error::Panic`], failed).
+///
+/// Every function checks everything before it writes anything: after any error but
+/// [`Error::Panic`] the outputs are as they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A view with at least one element has a null data pointer.
+    #[error("`{argument}` is null")]
+    Null {
+        /// The argument, by the name it has in the function's signature.
+        argument: &'static str,
+    },
+
+    /// N:M is not one of [`Pattern::ALL`].
+    #[error("{n}:{m} is not a supported N:M pattern (keep n of every m)")]
+    Pattern {
+        /// How many of each group were to be kept.
+        n: u32,
+        /// The length of a group.
+        m: u32,
+    },
+
+    /// Two operands, or an operand and the pattern, disagree about a size.
+    #[error("{what} is {got}, but must be {expected}")]
+    Shape {
+        /// Which size of which argument.
+        what: &'static str,
+        /// Its value.
+        got: usize,
+        /// The value that the other arguments call for.
+        expected: usize,
+    },
+
+    /// The first column of a shard is not the first of a group.
+    #[error("`col0` is {col0}, not a multiple of m = {m}")]
+    ShardColumn {
+        /// The shard's first column in the whole matrix.
+        col0: u64,
+        /// The length of a group.
+        m: usize,
+    },
+
+    /// A leading dimension is shorter than a row.
+    #[error("{what} is {got}, but a row needs {needed}")]
+    LeadingDimension {
+        /// Which leading dimension of which argument.
+        what: &'static str,
+        /// Its value.
+        got: usize,
+        /// The smallest value that holds a row.
+        needed: usize,
+    },
+
+    /// The strides of an output give two of its elements the same address.
+    #[error(
+        "elements of the output `{argument}` share memory: {rows} x {cols} with strides {row_stride}, {col_stride}"
+    )]
+    Aliased {
+        /// The argument.
+        argument: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        cols: usize,
+        /// Elements from one row to the next.
+        row_stride: isize,
+        /// Elements from one column to the next.
+        col_stride: isize,
+    },
+
+    /// A view does not fit into the slice that it was to be made of.
+    #[error("a view reaches element {needed} of a slice that holds {len}")]
+    OutOfSlice {
+        /// One past the last element that the view touches.
+        needed: usize,
+        /// The slice's length.
+        len: usize,
+    },
+
+    /// An extent exceeds the address space, or a size its documented limit.
+    #[error("{what} is too large: {value}")]
+    Overflow {
+        /// Which extent or size.
+        what: &'static str,
+        /// Its value, or `usize::MAX` where the value itself overflows.
+        value: usize,
+    },
+
+    /// An output shares memory with another operand.
+    #[error("the output `{output}` overlaps `{other}`")]
+    Overlap {
+        /// The output.
+        output: &'static str,
+        /// The operand that it overlaps.
+        other: &'static str,
+    },
+
+    /// [`Method::Keep`](crate::Method::Keep) was given a matrix that is not N:M.
+    #[error(
+        "row {row}, group {group} has {nonzeros} entries that are not zero; {pattern} allows {}",
+        pattern.n()
+    )]
+    NotNm {
+        /// The first row with such a group.
+        row: usize,
+        /// The first such group in that row.
+        group: usize,
+        /// How many of its entries are not zero.
+        nonzeros: usize,
+        /// The pattern asked for.
+        pattern: Pattern,
+    },
+
+    /// Metadata is malformed: indices not ascending, out of range, or padding bits set.
+    #[error("malformed metadata in row {row}, group {group}")]
+    Meta {
+        /// The first row with malformed metadata.
+        row: usize,
+        /// The first malformed group in that row (the number of groups: the padding bits).
+        group: usize,
+    },
+
+    /// The instruction set asked for is not available on this CPU.
+    #[error("the instruction set `{}` is not available on this CPU", isa.name())]
+    Isa {
+        /// The level asked for.
+        isa: Isa,
+    },
+
+    /// A pool of no threads, or of more than [`Pool::MAX_THREADS`](crate::Pool::MAX_THREADS).
+    #[error("a pool of {threads} threads: there must be 1 to {}", crate::pool::Pool::MAX_THREADS)]
+    Threads {
+        /// The number asked for.
+        threads: usize,
+    },
+
+    /// Memory, or a thread, could not be had.
+    #[error("out of memory: {bytes} bytes")]
+    Memory {
+        /// How many bytes were asked for (0: a thread could not be started).
+        bytes: usize,
+    },
+
+    /// A bug in this library: work stopped in the middle, outputs may be partly written.
+    #[error("internal error (a panic was caught)")]
+    Panic,
+}

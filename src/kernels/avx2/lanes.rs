@@ -1,0 +1,291 @@
+//! Eight lanes from the intrinsics.
+
+use crate::kernels::generic::Lanes;
+use core::arch::x86_64::*;
+use pulp::x86::V3;
+
+/// The token: the CPU has AVX2, FMA and everything below.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(V3);
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU has the features of [`V3`].
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { V3::new_unchecked() })
+    }
+
+    #[inline(always)]
+    fn bits(self, a: __m256) -> __m256i {
+        self.0.avx._mm256_castps_si256(a)
+    }
+
+    #[inline(always)]
+    fn floats(self, a: __m256i) -> __m256 {
+        self.0.avx._mm256_castsi256_ps(a)
+    }
+
+    /// The mask of the first `count` lanes, for masked loads and stores.
+    #[inline(always)]
+    fn first(self, count: usize) -> __m256i {
+        self.0.avx2._mm256_cmpgt_epi32(self.splat_u(count as u32), self.iota())
+    }
+}
+
+// SAFETY: eight lanes in 256 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Avx2 {
+    const COUNT: usize = 8;
+    type F = __m256;
+    type U = __m256i;
+    type M = __m256;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        self.0.avx._mm256_set1_ps(x)
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_add_ps(a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_mul_ps(a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_div_ps(a, b)
+    }
+    #[inline(always)]
+    fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        self.0.fma._mm256_fmadd_ps(a, b, c)
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_min_ps(a, b)
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_max_ps(a, b)
+    }
+    #[inline(always)]
+    fn abs(self, a: __m256) -> __m256 {
+        self.0.avx._mm256_andnot_ps(self.splat(-0.0), a)
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: __m256, sign: __m256) -> __m256 {
+        self.0.avx._mm256_or_ps(magnitude, self.0.avx._mm256_and_ps(self.splat(-0.0), sign))
+    }
+
+    #[inline(always)]
+    fn le(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_cmp_ps::<_CMP_LE_OQ>(a, b)
+    }
+    #[inline(always)]
+    fn lt(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_cmp_ps::<_CMP_LT_OQ>(a, b)
+    }
+    #[inline(always)]
+    fn eq(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)
+    }
+    #[inline(always)]
+    fn and(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_and_ps(a, b)
+    }
+    #[inline(always)]
+    fn or(self, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_or_ps(a, b)
+    }
+    #[inline(always)]
+    fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        self.0.avx._mm256_blendv_ps(b, a, mask)
+    }
+
+    #[inline(always)]
+    fn splat_u(self, x: u32) -> __m256i {
+        self.0.avx._mm256_set1_epi32(x.cast_signed())
+    }
+    #[inline(always)]
+    fn iota(self) -> __m256i {
+        self.0.avx._mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
+    }
+    #[inline(always)]
+    fn add_u(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_add_epi32(a, b)
+    }
+    #[inline(always)]
+    fn and_u(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_and_si256(a, b)
+    }
+    #[inline(always)]
+    fn or_u(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_or_si256(a, b)
+    }
+    #[inline(always)]
+    fn xor(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_xor_si256(a, b)
+    }
+    #[inline(always)]
+    fn shl(self, a: __m256i, by: u32) -> __m256i {
+        self.0.avx2._mm256_sllv_epi32(a, self.splat_u(by))
+    }
+    #[inline(always)]
+    fn shr(self, a: __m256i, by: u32) -> __m256i {
+        self.0.avx2._mm256_srlv_epi32(a, self.splat_u(by))
+    }
+    #[inline(always)]
+    fn eq_u(self, a: __m256i, b: __m256i) -> __m256 {
+        self.floats(self.0.avx2._mm256_cmpeq_epi32(a, b))
+    }
+    #[inline(always)]
+    fn le_u(self, a: __m256i, b: __m256i) -> __m256 {
+        // a <= b is b + 1 > a; numbers stay below 2^31.
+        let above = self.0.avx2._mm256_add_epi32(b, self.splat_u(1));
+        self.floats(self.0.avx2._mm256_cmpgt_epi32(above, a))
+    }
+    #[inline(always)]
+    fn select_u(self, mask: __m256, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_blendv_epi8(b, a, self.bits(mask))
+    }
+    #[inline(always)]
+    fn add_where(self, mask: __m256, a: __m256i, b: __m256i) -> __m256i {
+        self.add_u(a, self.and_u(self.bits(mask), b))
+    }
+    #[inline(always)]
+    fn to_f32(self, a: __m256i) -> __m256 {
+        self.0.avx._mm256_cvtepi32_ps(a)
+    }
+
+    #[inline(always)]
+    fn mul_even(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.avx2._mm256_mul_epu32(a, b)
+    }
+    #[inline(always)]
+    fn odd_to_even(self, a: __m256i) -> __m256i {
+        self.0.avx2._mm256_srli_epi64::<32>(a)
+    }
+    #[inline(always)]
+    fn merge_even(self, even: __m256i, odd: __m256i) -> __m256i {
+        let odd = self.0.avx2._mm256_slli_epi64::<32>(odd);
+        self.0.avx2._mm256_blend_epi32::<0xAA>(even, odd)
+    }
+
+    #[inline(always)]
+    fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        // Within 128-bit lanes, then the 64-bit quarters into order.
+        let even = self.0.avx._mm256_shuffle_ps::<0x88>(a, b);
+        let odd = self.0.avx._mm256_shuffle_ps::<0xDD>(a, b);
+        (self.quarters(even), self.quarters(odd))
+    }
+    #[inline(always)]
+    fn zip(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        let low = self.0.avx._mm256_unpacklo_ps(a, b);
+        let high = self.0.avx._mm256_unpackhi_ps(a, b);
+        (
+            self.0.avx._mm256_permute2f128_ps::<0x20>(low, high),
+            self.0.avx._mm256_permute2f128_ps::<0x31>(low, high),
+        )
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m256 {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, a: __m256) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm256_storeu_ps(p, a) }
+    }
+    #[inline(always)]
+    unsafe fn load_u(self, p: *const u32) -> __m256i {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm256_loadu_si256(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store_u(self, p: *mut u32, a: __m256i) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm256_storeu_si256(p.cast(), a) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, p: *const f32, count: usize) -> __m256 {
+        // SAFETY: the token; masked lanes are not read.
+        unsafe { _mm256_maskload_ps(p, self.first(count)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, a: __m256, count: usize) {
+        // SAFETY: the token; masked lanes are not written.
+        unsafe { _mm256_maskstore_ps(p, self.first(count), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
+        let avx = self.0.avx;
+        let mut v = [avx._mm256_setzero_ps(); 8];
+        for i in 0..8 {
+            // SAFETY: row i of the source.
+            v[i] = unsafe { self.load(source.offset(i.cast_signed() * from)) };
+        }
+        // 4 x 4 squares of elements within the 128-bit lanes ...
+        let mut w = v;
+        for i in 0..2 {
+            let [a, b, c, d] = [v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]];
+            let (ab0, ab1) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+            let (cd0, cd1) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+            w[4 * i] = avx._mm256_shuffle_ps::<0x44>(ab0, cd0);
+            w[4 * i + 1] = avx._mm256_shuffle_ps::<0xEE>(ab0, cd0);
+            w[4 * i + 2] = avx._mm256_shuffle_ps::<0x44>(ab1, cd1);
+            w[4 * i + 3] = avx._mm256_shuffle_ps::<0xEE>(ab1, cd1);
+        }
+        // ... then a 2 x 2 square of those lanes.
+        for j in 0..4 {
+            v[j] = avx._mm256_permute2f128_ps::<0x20>(w[j], w[4 + j]);
+            v[4 + j] = avx._mm256_permute2f128_ps::<0x31>(w[j], w[4 + j]);
+        }
+        for j in 0..8usize {
+            // SAFETY: row j of the target.
+            unsafe { self.store(target.offset(j.cast_signed() * to), v[j]) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
+        if BITS == 4 {
+            let v2 = self.0.avx2;
+            let weights = self.0.avx._mm256_set1_epi16(0x1001);
+            // The packs work within 128-bit lanes; this puts their 32-bit quarters in order.
+            let order = self.0.avx._mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            for half in 0..2 {
+                // SAFETY: 32 of the 64 codes, 16 of the 32 bytes.
+                unsafe {
+                    let c = codes.add(32 * half);
+                    let (a, b) = (self.load_u(c), self.load_u(c.add(8)));
+                    let (d, e) = (self.load_u(c.add(16)), self.load_u(c.add(24)));
+                    let (ab, de) = (v2._mm256_packus_epi32(a, b), v2._mm256_packus_epi32(d, e));
+                    let bytes = v2._mm256_packus_epi16(ab, de);
+                    let bytes = v2._mm256_permutevar8x32_epi32(bytes, order);
+                    let pairs = v2._mm256_maddubs_epi16(bytes, weights);
+                    let packed = v2._mm256_packus_epi16(pairs, pairs);
+                    let packed = v2._mm256_permute4x64_epi64::<0x08>(packed);
+                    let low = self.0.avx._mm256_castsi256_si128(packed);
+                    _mm_storeu_si128(target.add(16 * half).cast(), low);
+                }
+            }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { crate::kernels::generic::lanes::pack_codes_scalar::<BITS>(codes, target) };
+        }
+    }
+}
+
+impl Avx2 {
+    /// The 64-bit quarters 0, 2, 1, 3.
+    #[inline(always)]
+    fn quarters(self, a: __m256) -> __m256 {
+        let avx = self.0.avx;
+        let quarters = self.0.avx2._mm256_permute4x64_pd::<0xD8>(avx._mm256_castps_pd(a));
+        avx._mm256_castpd_ps(quarters)
+    }
+}

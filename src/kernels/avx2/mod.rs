@@ -1,0 +1,16 @@
+//! AVX2 with FMA: eight lanes.
+
+mod lanes;
+
+/// Whether this CPU has the level.
+pub(crate) fn is_available() -> bool {
+    pulp::x86::V3::try_new().is_some()
+}
+
+// The features are those of pulp's `V3` token, so that its intrinsics inline.
+super::kernel_table! {
+    lanes: lanes::Avx2::new_unchecked(),
+    count: 8,
+    rows: [1, 2, 4, 8],
+    features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt"
+}

@@ -1,0 +1,16 @@
+//! AVX-512 (F, BW, CD, DQ, VL): sixteen lanes, masks in mask registers.
+
+mod lanes;
+
+/// Whether this CPU has the level.
+pub(crate) fn is_available() -> bool {
+    pulp::x86::V4::try_new().is_some()
+}
+
+// The features are those of pulp's `V4` token, so that its intrinsics inline.
+super::kernel_table! {
+    lanes: lanes::Avx512::new_unchecked(),
+    count: 16,
+    rows: [2, 4, 4, 8],
+    features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
+}

@@ -1,0 +1,95 @@
+//! Back from N:M form to a dense row.
+
+use super::Lanes;
+use super::lanes::{MAX_LANES, deinterleave, interleave, unpack_codes};
+use crate::kernels::ExpandJob;
+use crate::pattern::index_bits;
+
+const CHUNK: usize = 64;
+
+/// Dense rows of compressed ones: a group to a lane, entry i being the value whose index is i, or +0.
+///
+/// # Safety
+/// The contract of [`ExpandFn`](crate::kernels::ExpandFn).
+#[inline(always)]
+pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &ExpandJob) {
+    let bits = N * index_bits(M);
+    let groups = job.cols.div_ceil(M);
+    let mut codes = [0u32; CHUNK];
+    for i in 0..job.rows {
+        // SAFETY: row i of the values, of the metadata and of the output.
+        let (values, meta, out) = unsafe {
+            (
+                job.values.add(i * job.ld_values),
+                job.meta.add(i * job.ld_meta),
+                job.out.offset(i.cast_signed() * job.out_stride),
+            )
+        };
+        let mut first = 0;
+        while first < groups {
+            let count = CHUNK.min(groups - first);
+            // SAFETY: `first` is a multiple of 64, so its codes begin on this byte.
+            unsafe { unpack_codes(meta.add(first / 8 * bits), bits, count, codes.as_mut_ptr()) };
+            let mut v = 0;
+            while v < count {
+                let g = first + v;
+                let whole = (g + L::COUNT) * M <= job.cols;
+                // SAFETY: whole: the values and entries of COUNT groups; else those that exist.
+                unsafe {
+                    let code = l.load_u(codes.as_ptr().add(v));
+                    let kept = if whole {
+                        load::<L, N>(l, values.add(g * N))
+                    } else {
+                        let mut padded = [0.0; 8 * MAX_LANES];
+                        std::ptr::copy_nonoverlapping(
+                            values.add(g * N),
+                            padded.as_mut_ptr(),
+                            (groups - g) * N,
+                        );
+                        load::<L, N>(l, padded.as_ptr())
+                    };
+                    let x = interleave::<L, M>(l, spread(l, kept, code));
+                    let mut padded = [0.0; 16 * MAX_LANES];
+                    let target = if whole { out.add(g * M) } else { padded.as_mut_ptr() };
+                    for (i, &x) in x.iter().enumerate() {
+                        l.store(target.add(i * L::COUNT), x);
+                    }
+                    if !whole {
+                        let entries = job.cols - g * M;
+                        std::ptr::copy_nonoverlapping(padded.as_ptr(), out.add(g * M), entries);
+                    }
+                }
+                v += L::COUNT;
+            }
+            first += CHUNK;
+        }
+    }
+}
+
+/// # Safety
+/// `N * COUNT` elements must be readable.
+#[inline(always)]
+unsafe fn load<L: Lanes, const N: usize>(l: L, values: *const f32) -> [L::F; N] {
+    let mut kept = [l.splat(0.0); N];
+    for (k, kept) in kept.iter_mut().enumerate() {
+        // SAFETY: k < N.
+        *kept = unsafe { l.load(values.add(k * L::COUNT)) };
+    }
+    deinterleave(l, kept)
+}
+
+#[inline(always)]
+fn spread<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    kept: [L::F; N],
+    code: L::U,
+) -> [L::F; M] {
+    let mut x = [l.splat(0.0); M];
+    for (k, &kept) in kept.iter().enumerate() {
+        let index = l.and_u(l.shr(code, (k * index_bits(M)) as u32), l.splat_u(M as u32 - 1));
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = l.select(l.eq_u(index, l.splat_u(i as u32)), kept, *x);
+        }
+    }
+    x
+}

@@ -1,0 +1,252 @@
+//! What an instruction set must offer: a small vocabulary of lane-wise operations.
+
+/// One instruction set, as a token that proves that the CPU has it.
+///
+/// `F`, `U` and `M` hold [`Lanes::COUNT`] f32s, u32s and truth values. All arithmetic is IEEE-754
+/// binary32, round to nearest even, subnormals kept, and nothing is fused but
+/// [`fma`](Lanes::fma); the operations are therefore the same bits everywhere. Comparisons are
+/// ordered: false where an operand is NaN.
+///
+/// Methods are safe where no memory is touched: the token is the proof that the instructions
+/// exist. Pointers need no alignment beyond the element's.
+///
+/// # Safety
+/// `COUNT` must be a power of two, at most [`MAX_LANES`], and `F`, `U` exactly that many words.
+pub(crate) unsafe trait Lanes: Copy {
+    /// Lanes of a vector.
+    const COUNT: usize;
+    /// f32 lanes.
+    type F: Copy;
+    /// u32 lanes.
+    type U: Copy;
+    /// Truth values of lanes.
+    type M: Copy;
+
+    fn splat(self, x: f32) -> Self::F;
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The lesser of two non-negative numbers; anything where one is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The greater of two non-negative numbers; anything where one is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    fn abs(self, a: Self::F) -> Self::F;
+    /// `magnitude`, which is not negative, with the sign bit of `sign`.
+    fn copysign(self, magnitude: Self::F, sign: Self::F) -> Self::F;
+
+    fn le(self, a: Self::F, b: Self::F) -> Self::M;
+    fn lt(self, a: Self::F, b: Self::F) -> Self::M;
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M;
+    fn and(self, a: Self::M, b: Self::M) -> Self::M;
+    fn or(self, a: Self::M, b: Self::M) -> Self::M;
+    /// `a` where the mask holds, else `b`.
+    fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+
+    fn splat_u(self, x: u32) -> Self::U;
+    /// 0, 1, 2, ... by lane.
+    fn iota(self) -> Self::U;
+    fn add_u(self, a: Self::U, b: Self::U) -> Self::U;
+    fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
+    fn or_u(self, a: Self::U, b: Self::U) -> Self::U;
+    fn xor(self, a: Self::U, b: Self::U) -> Self::U;
+    /// `a << by`, `by` < 32.
+    fn shl(self, a: Self::U, by: u32) -> Self::U;
+    /// `a >> by`, `by` < 32.
+    fn shr(self, a: Self::U, by: u32) -> Self::U;
+    fn eq_u(self, a: Self::U, b: Self::U) -> Self::M;
+    /// `a <= b` for numbers below 2^31.
+    fn le_u(self, a: Self::U, b: Self::U) -> Self::M;
+    fn select_u(self, mask: Self::M, a: Self::U, b: Self::U) -> Self::U;
+    /// `a + b` where the mask holds, else `a`.
+    fn add_where(self, mask: Self::M, a: Self::U, b: Self::U) -> Self::U;
+    /// Numbers below 2^23 as f32, exactly.
+    fn to_f32(self, a: Self::U) -> Self::F;
+
+    /// The 64-bit products of the even lanes of `a` and `b`: low words in even lanes, high words in
+    /// odd lanes.
+    fn mul_even(self, a: Self::U, b: Self::U) -> Self::U;
+    /// Odd lanes moved to the even lanes below them; the odd lanes of the result are unspecified.
+    fn odd_to_even(self, a: Self::U) -> Self::U;
+    /// The even lanes of `even` in even lanes, the even lanes of `odd` in the odd lanes above.
+    fn merge_even(self, even: Self::U, odd: Self::U) -> Self::U;
+
+    /// Of the `2 * COUNT` elements of a then b: those at even places, those at odd places.
+    fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+    /// a0 b0 a1 b1 ...: the inverse of [`unzip`](Lanes::unzip).
+    fn zip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+
+    /// # Safety
+    /// `COUNT` elements from `p` on must be readable.
+    unsafe fn load(self, p: *const f32) -> Self::F;
+    /// # Safety
+    /// `COUNT` elements from `p` on must be writable.
+    unsafe fn store(self, p: *mut f32, a: Self::F);
+    /// # Safety
+    /// As [`load`](Lanes::load).
+    unsafe fn load_u(self, p: *const u32) -> Self::U;
+    /// # Safety
+    /// As [`store`](Lanes::store).
+    unsafe fn store_u(self, p: *mut u32, a: Self::U);
+
+    /// The first `count` elements, zeros behind them; nothing else is read.
+    ///
+    /// # Safety
+    /// `count <= COUNT`, and `count` elements from `p` on must be readable.
+    #[inline(always)]
+    unsafe fn load_first(self, p: *const f32, count: usize) -> Self::F {
+        let mut buffer = [0.0; MAX_LANES];
+        // SAFETY: `count` elements are readable, and fit the buffer; the buffer holds a vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(p, buffer.as_mut_ptr(), count);
+            self.load(buffer.as_ptr())
+        }
+    }
+
+    /// Stores the first `count` elements; nothing else is written.
+    ///
+    /// # Safety
+    /// `count <= COUNT`, and `count` elements from `p` on must be writable.
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, a: Self::F, count: usize) {
+        let mut buffer = [0.0; MAX_LANES];
+        // SAFETY: the buffer holds a vector, and `count` elements are writable.
+        unsafe {
+            self.store(buffer.as_mut_ptr(), a);
+            std::ptr::copy_nonoverlapping(buffer.as_ptr(), p, count);
+        }
+    }
+
+    /// Transposes a `COUNT` x `COUNT` square: element j of source row i becomes element i of
+    /// destination row j. Strides in elements.
+    ///
+    /// # Safety
+    /// `COUNT` rows of `COUNT` elements at either stride must be readable at `source` and writable at
+    /// `target`, and not overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
+        for i in 0..Self::COUNT.cast_signed() {
+            for j in 0..Self::COUNT.cast_signed() {
+                // SAFETY: the caller's promise; i and j are below COUNT.
+                unsafe { *target.offset(j * to + i) = *source.offset(i * from + j) };
+            }
+        }
+    }
+
+    /// Packs the low `BITS` bits of each of 64 codes, low bits first, into `8 * BITS` bytes.
+    ///
+    /// # Safety
+    /// 64 codes must be readable, the higher bits of each zero, and `8 * BITS` bytes writable.
+    #[inline(always)]
+    unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { pack_codes_scalar::<BITS>(codes, target) };
+    }
+}
+
+/// The widest vector of any level, in 32-bit lanes.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// [`Lanes::pack_codes`] in words of 32 bits.
+///
+/// # Safety
+/// As [`Lanes::pack_codes`].
+#[inline(always)]
+pub(crate) unsafe fn pack_codes_scalar<const BITS: usize>(codes: *const u32, target: *mut u8) {
+    let per_word = 32 / BITS;
+    for w in 0..2 * BITS {
+        let mut word = 0u32;
+        for i in 0..per_word {
+            // SAFETY: w * per_word + i < 64.
+            word |= unsafe { *codes.add(w * per_word + i) } << (i * BITS);
+        }
+        // SAFETY: four bytes of the 8 * BITS.
+        unsafe { target.add(4 * w).cast::<[u8; 4]>().write(word.to_le_bytes()) };
+    }
+}
+
+/// Unpacks `count` codes of `bits` bits each; reads only the bytes that hold them.
+///
+/// # Safety
+/// `bits` must divide 32, `count` codes be writable, and their `ceil(count * bits / 8)` bytes
+/// readable.
+#[inline(always)]
+pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, codes: *mut u32) {
+    if bits < 8 {
+        let mask = (1u32 << bits) - 1;
+        for i in 0..count {
+            // SAFETY: bit i * bits lies in the bytes that hold the codes; i < count.
+            unsafe {
+                *codes.add(i) = (u32::from(*meta.add(i * bits / 8)) >> (i * bits % 8)) & mask
+            };
+        }
+    } else {
+        let bytes = bits / 8;
+        for i in 0..count {
+            let mut word = [0u8; 4];
+            for (b, byte) in word.iter_mut().enumerate().take(bytes) {
+                // SAFETY: i < count, b < bytes.
+                *byte = unsafe { *meta.add(i * bytes + b) };
+            }
+            // SAFETY: i < count.
+            unsafe { *codes.add(i) = u32::from_le_bytes(word) };
+        }
+    }
+}
+
+/// `M` vectors of consecutive elements, taken apart: element i of each run of M into vector i.
+#[inline(always)]
+pub(crate) fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
+    let mut size = M;
+    while size > 1 {
+        let mut next = v;
+        let mut block = 0;
+        while block < M {
+            for j in 0..size / 2 {
+                let (even, odd) = l.unzip(v[block + 2 * j], v[block + 2 * j + 1]);
+                next[block + j] = even;
+                next[block + size / 2 + j] = odd;
+            }
+            block += size;
+        }
+        v = next;
+        size /= 2;
+    }
+    bit_reversed(v)
+}
+
+/// The inverse of [`deinterleave`].
+#[inline(always)]
+pub(crate) fn interleave<L: Lanes, const M: usize>(l: L, v: [L::F; M]) -> [L::F; M] {
+    let mut v = bit_reversed(v);
+    let mut size = 2;
+    while size <= M {
+        let mut next = v;
+        let mut block = 0;
+        while block < M {
+            for j in 0..size / 2 {
+                let (low, high) = l.zip(v[block + j], v[block + size / 2 + j]);
+                next[block + 2 * j] = low;
+                next[block + 2 * j + 1] = high;
+            }
+            block += size;
+        }
+        v = next;
+        size *= 2;
+    }
+    v
+}
+
+/// Repeated halving by parity leaves element i where the bits of i read backwards say.
+#[inline(always)]
+fn bit_reversed<T: Copy, const M: usize>(v: [T; M]) -> [T; M] {
+    let mut out = v;
+    if M > 1 {
+        let bits = M.trailing_zeros();
+        for i in 0..M {
+            out[i] = v[i.reverse_bits() >> (usize::BITS - bits)];
+        }
+    }
+    out
+}

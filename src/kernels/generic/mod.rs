@@ -1,0 +1,14 @@
+//! Algorithms written once, over the lanes of any instruction set.
+//!
+//! Everything here is `#[inline(always)]` into functions that enable their instruction set with
+//! `#[target_feature]` (see [`for_level`](super)); so nothing here may use closures or iterator
+//! adaptors in a hot loop: a closure is a function of its own, without those features.
+
+pub(crate) mod compress;
+pub(crate) mod estimators;
+pub(crate) mod expand;
+pub(crate) mod lanes;
+pub(crate) mod philox;
+pub(crate) mod tile;
+
+pub(crate) use lanes::Lanes;

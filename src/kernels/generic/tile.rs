@@ -1,0 +1,203 @@
+//! The micro-kernel of the compressed product, and the transposing copy that packs for it.
+
+use super::Lanes;
+use crate::kernels::{CopyJob, Init, TileJob};
+use crate::pattern::index_bits;
+
+/// Kept values whose indices are decoded together: whole groups and whole bytes for every pattern.
+const UNIT: usize = 8;
+
+/// The row method: `V` vectors of `R` rows of C at a time stay in registers while the kept entries
+/// of those rows go by, k ascending; each is broadcast and multiplied with the row of B that its
+/// index selects. Every element of C is one chain of fused multiply-adds.
+///
+/// # Safety
+/// The contract of [`TileFn`](crate::kernels::TileFn), with panels `V * COUNT` wide.
+#[inline(always)]
+pub(crate) unsafe fn tile<
+    L: Lanes,
+    const N: usize,
+    const M: usize,
+    const R: usize,
+    const V: usize,
+>(
+    l: L,
+    job: &TileJob,
+) {
+    let mut i = 0;
+    // SAFETY: rows i .. i + R, then the rest one by one.
+    unsafe {
+        while i + R <= job.rows {
+            rows::<L, N, M, R, V>(l, job, i);
+            i += R;
+        }
+        while i < job.rows {
+            rows::<L, N, M, 1, V>(l, job, i);
+            i += 1;
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile`]; rows `first .. first + R` must exist.
+#[inline(always)]
+unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
+    l: L,
+    job: &TileJob,
+    first: usize,
+) {
+    let width = index_bits(M);
+    let (values, meta, c) = row_pointers::<R>(job, first);
+    let mut acc = [[l.splat(0.0); V]; R];
+    if !matches!(job.init, Init::Zero) {
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: the elements of row r of C that lie in the panel.
+                acc[r][v] = unsafe { load_c(l, c[r], job.cols, v) };
+                if let Init::Scale(beta) = job.init {
+                    acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
+                }
+            }
+        }
+    }
+    let unit_groups = UNIT / N;
+    let units = job.groups / unit_groups;
+    let mut b = job.b;
+    for u in 0..units {
+        let mut codes = [0usize; R];
+        for r in 0..R {
+            // SAFETY: the bytes of unit u.
+            codes[r] = unsafe { unit_code(meta[r].add(u * width), width) };
+        }
+        for j in 0..UNIT {
+            for r in 0..R {
+                let index = (codes[r] >> (j * width)) & (M - 1);
+                // SAFETY: value j of unit u; row (j / N) * M + index of the unit's rows of B.
+                unsafe {
+                    let a = l.splat(*values[r].add(u * UNIT + j));
+                    let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
+                    for v in 0..V {
+                        acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
+                    }
+                }
+            }
+        }
+        b = b.wrapping_offset((unit_groups * M).cast_signed() * job.ldb);
+    }
+    for j in 0..(job.groups % unit_groups) * N {
+        for r in 0..R {
+            let bit = j * width;
+            // SAFETY: the byte, the value and the row of B of what is left of a unit.
+            unsafe {
+                let byte = usize::from(*meta[r].add(units * width + bit / 8));
+                let index = (byte >> (bit % 8)) & (M - 1);
+                let a = l.splat(*values[r].add(units * UNIT + j));
+                let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
+                for v in 0..V {
+                    acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
+                }
+            }
+        }
+    }
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: the elements of row r of C that lie in the panel.
+            unsafe { store_c(l, c[r], job.cols, v, acc[r][v]) };
+        }
+    }
+}
+
+type RowPointers<const R: usize> = ([*const f32; R], [*const u8; R], [*mut f32; R]);
+
+#[inline(always)]
+fn row_pointers<const R: usize>(job: &TileJob, first: usize) -> RowPointers<R> {
+    let mut out = ([job.values; R], [job.meta; R], [job.c; R]);
+    for r in 0..R {
+        let i = first + r;
+        out.0[r] = job.values.wrapping_add(i * job.ld_values);
+        out.1[r] = job.meta.wrapping_add(i * job.ld_meta);
+        out.2[r] = job.c.wrapping_offset(i.cast_signed() * job.ldc);
+    }
+    out
+}
+
+/// The indices of a unit: `UNIT * width` bits, which are `width` bytes.
+///
+/// # Safety
+/// `width` (1, 2 or 4) bytes must be readable.
+#[inline(always)]
+unsafe fn unit_code(meta: *const u8, width: usize) -> usize {
+    // SAFETY: the caller's promise; byte arrays need no alignment.
+    unsafe {
+        match width {
+            1 => usize::from(*meta),
+            2 => usize::from(u16::from_le_bytes(*meta.cast::<[u8; 2]>())),
+            _ => u32::from_le_bytes(*meta.cast::<[u8; 4]>()) as usize,
+        }
+    }
+}
+
+/// Vector `v` of a row of C of which `cols` columns lie in the panel.
+///
+/// # Safety
+/// Those columns must be readable.
+#[inline(always)]
+unsafe fn load_c<L: Lanes>(l: L, c: *const f32, cols: usize, v: usize) -> L::F {
+    let at = v * L::COUNT;
+    // SAFETY: the columns below `cols`.
+    unsafe {
+        if at + L::COUNT <= cols {
+            l.load(c.add(at))
+        } else if at < cols {
+            l.load_first(c.add(at), cols - at)
+        } else {
+            l.splat(0.0)
+        }
+    }
+}
+
+/// The inverse of [`load_c`].
+///
+/// # Safety
+/// Those columns must be writable.
+#[inline(always)]
+unsafe fn store_c<L: Lanes>(l: L, c: *mut f32, cols: usize, v: usize, x: L::F) {
+    let at = v * L::COUNT;
+    // SAFETY: the columns below `cols`.
+    unsafe {
+        if at + L::COUNT <= cols {
+            l.store(c.add(at), x);
+        } else if at < cols {
+            l.store_first(c.add(at), x, cols - at);
+        }
+    }
+}
+
+/// `target[j][i] = source[i][j]`, squares of COUNT in registers.
+///
+/// # Safety
+/// The contract of [`CopyFn`](crate::kernels::CopyFn).
+#[inline(always)]
+pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
+    let whole = |n: usize| n - n % L::COUNT;
+    let (rows, cols) = (whole(job.rows), whole(job.cols));
+    let mut i = 0;
+    while i < rows {
+        let mut j = 0;
+        while j < cols {
+            // SAFETY: a square that lies in both.
+            unsafe {
+                l.transpose(job.source_at(i, j), job.from, job.target_at(j, i), job.to);
+            }
+            j += L::COUNT;
+        }
+        i += L::COUNT;
+    }
+    for i in 0..job.rows {
+        let start = if i < rows { cols } else { 0 };
+        for j in start..job.cols {
+            // SAFETY: i and j lie in both.
+            unsafe { *job.target_at(j, i) = *job.source_at(i, j) };
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The kernels, and the contract that every one of them keeps.
+//!
+//! A kernel is a plain function of one job. It knows nothing of threads, allocation, errors or
+//! dispatch, and it trusts its job: everything was checked in [`ops`](crate::ops). In return it
+//!
+//! - reads and writes nothing outside the rows and columns that the job names: no over-read, no
+//!   write of padding, any alignment that suits the element type;
+//! - returns the bits that [`reference`] returns, whatever its instruction set and lane count;
+//! - treats a short last group as if it were padded with zeros.
+//!
+//! Kernels are compiled with `#[target_feature]` and may be called only where
+//! [`isa`](crate::isa) found the features. [`generic`] holds the algorithms; each level's folder
+//! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two.
+
+pub(crate) mod generic;
+pub(crate) mod portable;
+pub(crate) mod reference;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+pub(crate) mod neon;
+
+use crate::pattern::Pattern;
+
+/// The key of the generator: see [`Rng`](crate::Rng).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RngKey {
+    pub(crate) seed: u64,
+    pub(crate) stream: u64,
+}
+
+/// Prune and compress `rows` x `cols` entries of A.
+pub(crate) struct CompressJob {
+    pub(crate) a: *const f32,
+    pub(crate) row_stride: isize,
+    pub(crate) col_stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) values: *mut f32,
+    pub(crate) ld_values: usize,
+    pub(crate) meta: *mut u8,
+    pub(crate) ld_meta: usize,
+    pub(crate) key: RngKey,
+    /// Where row 0 and group 0 of the job lie in the whole matrix.
+    pub(crate) row0: u32,
+    pub(crate) group0: u32,
+}
+
+impl CompressJob {
+    /// The address of entry (i, j).
+    #[inline(always)]
+    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
+        let offset = i.cast_signed() * self.row_stride + j.cast_signed() * self.col_stride;
+        self.a.wrapping_offset(offset)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; A is readable, the rows of values and metadata are
+/// writable and overlap nothing; `row0 + rows <= 2^31`, `group0 + groups <= 2^32`.
+pub(crate) type CompressFn = unsafe fn(&CompressJob);
+
+/// Write compressed rows as dense ones with zeros, columns contiguous.
+pub(crate) struct ExpandJob {
+    pub(crate) values: *const f32,
+    pub(crate) ld_values: usize,
+    pub(crate) meta: *const u8,
+    pub(crate) ld_meta: usize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: isize,
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; values and metadata are readable (any bytes will do:
+/// an index counts modulo m), `cols` entries of each row of `out` are writable, nothing overlaps.
+pub(crate) type ExpandFn = unsafe fn(&ExpandJob);
+
+/// What a chain of multiply-adds starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Init {
+    /// +0; C is not read.
+    Zero,
+    /// C.
+    Load,
+    /// beta * C, rounded once.
+    Scale(f32),
+}
+
+/// `C = init + A.B` for some rows of A, one panel of B and one block of the inner dimension.
+pub(crate) struct TileJob {
+    pub(crate) values: *const f32,
+    pub(crate) ld_values: usize,
+    pub(crate) meta: *const u8,
+    pub(crate) ld_meta: usize,
+    pub(crate) rows: usize,
+    /// Whole groups of the inner dimension.
+    pub(crate) groups: usize,
+    /// `groups * m` rows of the panel's full width, `ldb` elements apart.
+    pub(crate) b: *const f32,
+    pub(crate) ldb: isize,
+    pub(crate) c: *mut f32,
+    pub(crate) ldc: isize,
+    /// Columns of C that lie in the panel.
+    pub(crate) cols: usize,
+    pub(crate) init: Init,
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; values, metadata (any bytes will do: an index counts
+/// modulo m) and the rows of the panel are readable at the full width; `cols`, at most that width, columns of each row
+/// of C are writable, and readable unless `init` is `Zero`; C overlaps nothing.
+pub(crate) type TileFn = unsafe fn(&TileJob);
+
+/// A copy that exchanges rows and columns: `target[j * to + i] = source[i * from + j]`.
+pub(crate) struct CopyJob {
+    pub(crate) source: *const f32,
+    pub(crate) from: isize,
+    pub(crate) target: *mut f32,
+    pub(crate) to: isize,
+    /// Of the source.
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+}
+
+impl CopyJob {
+    #[inline(always)]
+    fn source_at(&self, i: usize, j: usize) -> *const f32 {
+        self.source.wrapping_offset(i.cast_signed() * self.from).wrapping_add(j)
+    }
+
+    #[inline(always)]
+    fn target_at(&self, j: usize, i: usize) -> *mut f32 {
+        self.target.wrapping_offset(j.cast_signed() * self.to).wrapping_add(i)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; source and target are readable and writable as named,
+/// and do not overlap.
+pub(crate) type CopyFn = unsafe fn(&CopyJob);
+
+/// The estimators, in the order of every table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selector {
+    Keep,
+    Magnitude,
+    Mvue,
+}
+pub(crate) const SELECTORS: usize = 3;
+
+/// Panel widths of the micro-kernels, in vectors, widest first.
+pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
+
+/// The kernels of one pattern.
+pub(crate) struct PatternKernels {
+    /// Rows of A contiguous; by [`Selector`].
+    pub(crate) compress_rows: [CompressFn; SELECTORS],
+    /// Any strides, made for columns of A contiguous; by [`Selector`].
+    pub(crate) compress_cols: [CompressFn; SELECTORS],
+    pub(crate) expand: ExpandFn,
+    /// By [`TILE_VECTORS`].
+    pub(crate) tile: [TileFn; TILE_VECTORS.len()],
+}
+
+/// The kernels of one level.
+pub(crate) struct Kernels {
+    pub(crate) lanes: usize,
+    pub(crate) patterns: [PatternKernels; Pattern::ALL.len()],
+    pub(crate) transpose: CopyFn,
+}
+
+impl Kernels {
+    pub(crate) fn of(&self, pattern: Pattern) -> &PatternKernels {
+        &self.patterns[pattern.ordinal()]
+    }
+}
+
+/// `pattern::<N, M>()` of every pattern.
+macro_rules! pattern_kernels {
+    ($(($name:ident, $n:literal, $m:literal)),*) => { [$(pattern::<$n, $m>()),*] };
+}
+pub(crate) use pattern_kernels;
+
+/// The functions and the table of one level: the generic algorithms, compiled with its features.
+///
+/// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
+/// micro-kernels of each of [`TILE_VECTORS`] hold in registers.
+macro_rules! kernel_table {
+    (lanes: $lanes:expr, count: $count:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+        $(, features: $features:literal)?) => {
+        use $crate::kernels::generic::estimators::{Estimator, Keep, Magnitude, Mvue};
+        use $crate::kernels::{
+            CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, generic,
+            pattern_kernels,
+        };
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn compress_rows<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::compress::rows::<_, E, N, M>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn compress_cols<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::compress::cols::<_, E, N, M>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn expand<const N: usize, const M: usize>(job: &ExpandJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::expand::rows::<_, N, M>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn tile<const N: usize, const M: usize, const R: usize, const V: usize>(
+            job: &TileJob,
+        ) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::tile::tile::<_, N, M, R, V>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn transpose(job: &CopyJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::tile::transpose($lanes, job) }
+        }
+
+        const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
+            PatternKernels {
+                compress_rows: [
+                    compress_rows::<Keep, N, M>,
+                    compress_rows::<Magnitude, N, M>,
+                    compress_rows::<Mvue, N, M>,
+                ],
+                compress_cols: [
+                    compress_cols::<Keep, N, M>,
+                    compress_cols::<Magnitude, N, M>,
+                    compress_cols::<Mvue, N, M>,
+                ],
+                expand: expand::<N, M>,
+                tile: [
+                    tile::<N, M, $r8, 8>,
+                    tile::<N, M, $r4, 4>,
+                    tile::<N, M, $r2, 2>,
+                    tile::<N, M, $r1, 1>,
+                ],
+            }
+        }
+
+        /// The kernels of this level.
+        pub(crate) static KERNELS: Kernels = Kernels {
+            lanes: $count,
+            patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
+            transpose,
+        };
+    };
+}
+pub(crate) use kernel_table;

@@ -1,0 +1,237 @@
+//! Four lanes from the intrinsics.
+
+use crate::kernels::generic::Lanes;
+use core::arch::aarch64::*;
+
+/// The token: the CPU has NEON.
+#[derive(Clone, Copy)]
+pub(super) struct Neon(pulp::core_arch::aarch64::Neon);
+
+impl Neon {
+    /// # Safety
+    /// The CPU has NEON.
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { pulp::core_arch::aarch64::Neon::new_unchecked() })
+    }
+}
+
+// SAFETY: four lanes in 128 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Neon {
+    const COUNT: usize = 4;
+    type F = float32x4_t;
+    type U = uint32x4_t;
+    type M = uint32x4_t;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> float32x4_t {
+        self.0.vdupq_n_f32(x)
+    }
+    #[inline(always)]
+    fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vaddq_f32(a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vmulq_f32(a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vdivq_f32(a, b)
+    }
+    #[inline(always)]
+    fn fma(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        self.0.vfmaq_f32(c, a, b)
+    }
+    #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vminq_f32(a, b)
+    }
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vmaxq_f32(a, b)
+    }
+    #[inline(always)]
+    fn abs(self, a: float32x4_t) -> float32x4_t {
+        self.0.vabsq_f32(a)
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: float32x4_t, sign: float32x4_t) -> float32x4_t {
+        self.0.vbslq_f32(self.0.vdupq_n_u32(0x8000_0000), sign, magnitude)
+    }
+
+    #[inline(always)]
+    fn le(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+        self.0.vcleq_f32(a, b)
+    }
+    #[inline(always)]
+    fn lt(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+        self.0.vcltq_f32(a, b)
+    }
+    #[inline(always)]
+    fn eq(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+        self.0.vceqq_f32(a, b)
+    }
+    #[inline(always)]
+    fn and(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vandq_u32(a, b)
+    }
+    #[inline(always)]
+    fn or(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vorrq_u32(a, b)
+    }
+    #[inline(always)]
+    fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        self.0.vbslq_f32(mask, a, b)
+    }
+
+    #[inline(always)]
+    fn splat_u(self, x: u32) -> uint32x4_t {
+        self.0.vdupq_n_u32(x)
+    }
+    #[inline(always)]
+    fn iota(self) -> uint32x4_t {
+        // SAFETY: four elements.
+        unsafe { self.load_u([0, 1, 2, 3].as_ptr()) }
+    }
+    #[inline(always)]
+    fn add_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vaddq_u32(a, b)
+    }
+    #[inline(always)]
+    fn and_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vandq_u32(a, b)
+    }
+    #[inline(always)]
+    fn or_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vorrq_u32(a, b)
+    }
+    #[inline(always)]
+    fn xor(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.veorq_u32(a, b)
+    }
+    #[inline(always)]
+    fn shl(self, a: uint32x4_t, by: u32) -> uint32x4_t {
+        self.0.vshlq_u32(a, self.0.vdupq_n_s32(by.cast_signed()))
+    }
+    #[inline(always)]
+    fn shr(self, a: uint32x4_t, by: u32) -> uint32x4_t {
+        // A shift by a negative count goes right.
+        self.0.vshlq_u32(a, self.0.vdupq_n_s32(-by.cast_signed()))
+    }
+    #[inline(always)]
+    fn eq_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vceqq_u32(a, b)
+    }
+    #[inline(always)]
+    fn le_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vcleq_u32(a, b)
+    }
+    #[inline(always)]
+    fn select_u(self, mask: uint32x4_t, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vbslq_u32(mask, a, b)
+    }
+    #[inline(always)]
+    fn add_where(self, mask: uint32x4_t, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        self.0.vaddq_u32(a, self.0.vandq_u32(mask, b))
+    }
+    #[inline(always)]
+    fn to_f32(self, a: uint32x4_t) -> float32x4_t {
+        self.0.vcvtq_f32_u32(a)
+    }
+
+    #[inline(always)]
+    fn mul_even(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        let n = self.0;
+        let a = n.vmovn_u64(n.vreinterpretq_u64_u32(a));
+        let b = n.vmovn_u64(n.vreinterpretq_u64_u32(b));
+        n.vreinterpretq_u32_u64(n.vmull_u32(a, b))
+    }
+    #[inline(always)]
+    fn odd_to_even(self, a: uint32x4_t) -> uint32x4_t {
+        let n = self.0;
+        n.vreinterpretq_u32_u64(n.vshrq_n_u64::<32>(n.vreinterpretq_u64_u32(a)))
+    }
+    #[inline(always)]
+    fn merge_even(self, even: uint32x4_t, odd: uint32x4_t) -> uint32x4_t {
+        self.0.vtrn1q_u32(even, odd)
+    }
+
+    #[inline(always)]
+    fn unzip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        (self.0.vuzp1q_f32(a, b), self.0.vuzp2q_f32(a, b))
+    }
+    #[inline(always)]
+    fn zip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        (self.0.vzip1q_f32(a, b), self.0.vzip2q_f32(a, b))
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> float32x4_t {
+        // SAFETY: the token; the caller's promise.
+        unsafe { vld1q_f32(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, a: float32x4_t) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { vst1q_f32(p, a) }
+    }
+    #[inline(always)]
+    unsafe fn load_u(self, p: *const u32) -> uint32x4_t {
+        // SAFETY: the token; the caller's promise.
+        unsafe { vld1q_u32(p) }
+    }
+    #[inline(always)]
+    unsafe fn store_u(self, p: *mut u32, a: uint32x4_t) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { vst1q_u32(p, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
+        let n = self.0;
+        // SAFETY: four rows of the source.
+        let (a, b, c, d) = unsafe {
+            (
+                self.load(source),
+                self.load(source.offset(from)),
+                self.load(source.offset(2 * from)),
+                self.load(source.offset(3 * from)),
+            )
+        };
+        let pair = |x: float32x4_t| n.vreinterpretq_f64_f32(x);
+        let four = |x: float64x2_t| n.vreinterpretq_f32_f64(x);
+        let (ab0, ab1) = (pair(n.vtrn1q_f32(a, b)), pair(n.vtrn2q_f32(a, b)));
+        let (cd0, cd1) = (pair(n.vtrn1q_f32(c, d)), pair(n.vtrn2q_f32(c, d)));
+        // SAFETY: four rows of the target.
+        unsafe {
+            self.store(target, four(n.vzip1q_f64(ab0, cd0)));
+            self.store(target.offset(to), four(n.vzip1q_f64(ab1, cd1)));
+            self.store(target.offset(2 * to), four(n.vzip2q_f64(ab0, cd0)));
+            self.store(target.offset(3 * to), four(n.vzip2q_f64(ab1, cd1)));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
+        if BITS == 4 {
+            let n = self.0;
+            for half in 0..4 {
+                // SAFETY: 16 of the 64 codes, 8 of the 32 bytes.
+                unsafe {
+                    let c = codes.add(16 * half);
+                    let word = |i: usize| n.vmovn_u32(self.load_u(c.add(4 * i)));
+                    let low = n.vmovn_u16(n.vcombine_u16(word(0), word(1)));
+                    let high = n.vmovn_u16(n.vcombine_u16(word(2), word(3)));
+                    // Codes of even groups, and those of odd groups four bits up.
+                    let (even, odd) = (n.vuzp1_u8(low, high), n.vuzp2_u8(low, high));
+                    vst1_u8(target.add(8 * half), n.vorr_u8(even, n.vshl_n_u8::<4>(odd)));
+                }
+            }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { crate::kernels::generic::lanes::pack_codes_scalar::<BITS>(codes, target) };
+        }
+    }
+}

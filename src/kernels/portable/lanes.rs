@@ -1,0 +1,251 @@
+//! Eight lanes of `wide`.
+
+use crate::kernels::generic::Lanes;
+use wide::{f32x8, u32x8};
+
+/// The token: nothing to prove.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+#[inline(always)]
+fn bits(a: f32x8) -> u32x8 {
+    bytemuck::cast(a)
+}
+
+#[inline(always)]
+fn floats(a: u32x8) -> f32x8 {
+    bytemuck::cast(a)
+}
+
+// SAFETY: eight lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Portable {
+    const COUNT: usize = 8;
+    type F = f32x8;
+    type U = u32x8;
+    type M = f32x8;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x8 {
+        f32x8::splat(x)
+    }
+    #[inline(always)]
+    fn add(self, a: f32x8, b: f32x8) -> f32x8 {
+        a + b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32x8, b: f32x8) -> f32x8 {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+        a / b
+    }
+    #[inline(always)]
+    fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        // `f32x8::mul_add` rounds twice where the target has no fused instruction.
+        let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
+        let mut out = [0.0; 8];
+        for i in 0..8 {
+            out[i] = if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+                a[i].mul_add(b[i], c[i])
+            } else {
+                fma_by_f64(a[i], b[i], c[i])
+            };
+        }
+        f32x8::new(out)
+    }
+    #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_min(b)
+    }
+    #[inline(always)]
+    fn max(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_max(b)
+    }
+    #[inline(always)]
+    fn abs(self, a: f32x8) -> f32x8 {
+        floats(bits(a) & u32x8::splat(0x7FFF_FFFF))
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: f32x8, sign: f32x8) -> f32x8 {
+        floats(bits(magnitude) | (bits(sign) & u32x8::splat(0x8000_0000)))
+    }
+
+    #[inline(always)]
+    fn le(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.simd_le(b)
+    }
+    #[inline(always)]
+    fn lt(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.simd_lt(b)
+    }
+    #[inline(always)]
+    fn eq(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.simd_eq(b)
+    }
+    #[inline(always)]
+    fn and(self, a: f32x8, b: f32x8) -> f32x8 {
+        a & b
+    }
+    #[inline(always)]
+    fn or(self, a: f32x8, b: f32x8) -> f32x8 {
+        a | b
+    }
+    #[inline(always)]
+    fn select(self, mask: f32x8, a: f32x8, b: f32x8) -> f32x8 {
+        floats(self.select_u(mask, bits(a), bits(b)))
+    }
+
+    #[inline(always)]
+    fn splat_u(self, x: u32) -> u32x8 {
+        u32x8::splat(x)
+    }
+    #[inline(always)]
+    fn iota(self) -> u32x8 {
+        u32x8::new([0, 1, 2, 3, 4, 5, 6, 7])
+    }
+    #[inline(always)]
+    fn add_u(self, a: u32x8, b: u32x8) -> u32x8 {
+        a + b
+    }
+    #[inline(always)]
+    fn and_u(self, a: u32x8, b: u32x8) -> u32x8 {
+        a & b
+    }
+    #[inline(always)]
+    fn or_u(self, a: u32x8, b: u32x8) -> u32x8 {
+        a | b
+    }
+    #[inline(always)]
+    fn xor(self, a: u32x8, b: u32x8) -> u32x8 {
+        a ^ b
+    }
+    #[inline(always)]
+    fn shl(self, a: u32x8, by: u32) -> u32x8 {
+        a << by
+    }
+    #[inline(always)]
+    fn shr(self, a: u32x8, by: u32) -> u32x8 {
+        a >> by
+    }
+    #[inline(always)]
+    fn eq_u(self, a: u32x8, b: u32x8) -> f32x8 {
+        floats(a.simd_eq(b))
+    }
+    #[inline(always)]
+    fn le_u(self, a: u32x8, b: u32x8) -> f32x8 {
+        floats(a.simd_le(b))
+    }
+    #[inline(always)]
+    fn select_u(self, mask: f32x8, a: u32x8, b: u32x8) -> u32x8 {
+        let mask = bits(mask);
+        (mask & a) | (!mask & b)
+    }
+    #[inline(always)]
+    fn add_where(self, mask: f32x8, a: u32x8, b: u32x8) -> u32x8 {
+        a + (bits(mask) & b)
+    }
+    #[inline(always)]
+    fn to_f32(self, a: u32x8) -> f32x8 {
+        f32x8::from_i32x8(bytemuck::cast(a))
+    }
+
+    #[inline(always)]
+    fn mul_even(self, a: u32x8, b: u32x8) -> u32x8 {
+        let (a, b) = (a.to_array(), b.to_array());
+        let mut out = [0; 8];
+        for i in 0..4 {
+            let product = u64::from(a[2 * i]) * u64::from(b[2 * i]);
+            [out[2 * i], out[2 * i + 1]] = crate::rng::halves(product);
+        }
+        u32x8::new(out)
+    }
+    #[inline(always)]
+    fn odd_to_even(self, a: u32x8) -> u32x8 {
+        let a = a.to_array();
+        u32x8::new([a[1], 0, a[3], 0, a[5], 0, a[7], 0])
+    }
+    #[inline(always)]
+    fn merge_even(self, even: u32x8, odd: u32x8) -> u32x8 {
+        let (e, o) = (even.to_array(), odd.to_array());
+        u32x8::new([e[0], o[0], e[2], o[2], e[4], o[4], e[6], o[6]])
+    }
+
+    #[inline(always)]
+    fn unzip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+        let (a, b) = (a.to_array(), b.to_array());
+        (
+            f32x8::new([a[0], a[2], a[4], a[6], b[0], b[2], b[4], b[6]]),
+            f32x8::new([a[1], a[3], a[5], a[7], b[1], b[3], b[5], b[7]]),
+        )
+    }
+    #[inline(always)]
+    fn zip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+        let (a, b) = (a.to_array(), b.to_array());
+        (
+            f32x8::new([a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]]),
+            f32x8::new([a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]]),
+        )
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> f32x8 {
+        // SAFETY: eight elements are readable.
+        f32x8::new(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, a: f32x8) {
+        // SAFETY: eight elements are writable.
+        unsafe { p.cast::<[f32; 8]>().write_unaligned(a.to_array()) }
+    }
+    #[inline(always)]
+    unsafe fn load_u(self, p: *const u32) -> u32x8 {
+        // SAFETY: eight elements are readable.
+        u32x8::new(unsafe { p.cast::<[u32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store_u(self, p: *mut u32, a: u32x8) {
+        // SAFETY: eight elements are writable.
+        unsafe { p.cast::<[u32; 8]>().write_unaligned(a.to_array()) }
+    }
+}
+
+/// `a * b + c` rounded once, without a fused instruction: the product is exact in binary64, and the sum
+/// is rounded to odd there, so that the second rounding, to binary32, sees which side it fell on.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the rounding to binary32 is the point")]
+fn fma_by_f64(a: f32, b: f32, c: f32) -> f32 {
+    let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let s = p + c;
+    let bb = s - p;
+    let error = (p - (s - bb)) + (c - bb);
+    let inexact_even = error != 0.0 && s.to_bits() & 1 == 0 && s.is_finite();
+    let step = if (error > 0.0) == (s > 0.0) { 1 } else { u64::MAX };
+    f64::from_bits(s.to_bits().wrapping_add(if inexact_even { step } else { 0 })) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the standard library's, which calls an exact fused multiply-add.
+    #[test]
+    fn fma_by_f64_is_fused() {
+        let mut h = 1u64;
+        let mut next = || {
+            h = h.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            // Every exponent, infinities and NaNs included; often close ones, so that sums cancel.
+            let word = (h >> 32) as u32;
+            f32::from_bits(if h & 1 == 0 { word } else { (word & 0x83FF_FFFF) | 0x3E00_0000 })
+        };
+        for _ in 0..2_000_000 {
+            let (a, b) = (next(), next());
+            let c = if (a * b).is_finite() && next() > 0.0 { -(a * b) } else { next() };
+            let (got, want) = (fma_by_f64(a, b, c), a.mul_add(b, c));
+            assert!(
+                got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()),
+                "fma({a:e}, {b:e}, {c:e}) = {got:e}, not {want:e}"
+            );
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The plainest scalar code: it defines the bits, and the vector kernels are tested against it.
+
+mod estimators;
+
+use super::{
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, PatternKernels, Selector, TileJob,
+    generic::lanes::unpack_codes, pattern_kernels,
+};
+use crate::pattern::index_bits;
+use crate::rng;
+
+/// A selector as a const parameter, to make one function of each.
+const KEEP: u8 = Selector::Keep as u8;
+const MAGNITUDE: u8 = Selector::Magnitude as u8;
+const MVUE: u8 = Selector::Mvue as u8;
+
+unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &CompressJob) {
+    let groups = job.cols.div_ceil(M);
+    for i in 0..job.rows {
+        let mut bits = 0u64;
+        let mut pending = 0;
+        // SAFETY: the row of metadata.
+        let mut meta = unsafe { job.meta.add(i * job.ld_meta) };
+        for g in 0..groups {
+            let mut x = [0.0; M];
+            for (j, x) in x.iter_mut().enumerate() {
+                if g * M + j < job.cols {
+                    // SAFETY: an entry of A.
+                    *x = unsafe { *job.entry(i, g * M + j) };
+                }
+            }
+            let (kept, index): ([f32; N], [usize; N]) = match SELECTOR {
+                KEEP => estimators::keep(&x),
+                MAGNITUDE => estimators::magnitude(&x),
+                _ => {
+                    let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
+                    estimators::mvue(&x, rng::word(job.key.seed, job.key.stream, row, group, 0))
+                }
+            };
+            for k in 0..N {
+                // SAFETY: value k of group g of row i.
+                unsafe { *job.values.add(i * job.ld_values + g * N + k) = kept[k] };
+                bits |= (index[k] as u64) << pending;
+                pending += index_bits(M);
+                while pending >= 8 || (g + 1 == groups && k + 1 == N && pending > 0) {
+                    // SAFETY: the bytes of the row's metadata, one by one.
+                    unsafe {
+                        *meta = (bits & 0xFF) as u8;
+                        meta = meta.add(1);
+                    }
+                    bits >>= 8;
+                    pending = pending.saturating_sub(8);
+                }
+            }
+        }
+    }
+}
+
+/// The indices of group `g`, each modulo M.
+///
+/// # Safety
+/// The bytes that hold them must be readable.
+unsafe fn indices<const N: usize, const M: usize>(meta: *const u8, g: usize) -> [usize; N] {
+    let mut out = [0; N];
+    for (k, out) in out.iter_mut().enumerate() {
+        let bit = (g * N + k) * index_bits(M);
+        let mut code = 0;
+        // SAFETY: an index does not cross a byte.
+        unsafe { unpack_codes(meta.add(bit / 8), 8, 1, &mut code) };
+        *out = (code >> (bit % 8)) as usize & (M - 1);
+    }
+    out
+}
+
+unsafe fn expand<const N: usize, const M: usize>(job: &ExpandJob) {
+    for i in 0..job.rows {
+        for g in 0..job.cols.div_ceil(M) {
+            let mut x = [0.0; M];
+            // SAFETY: the indices and the values of group g of row i, and its entries of `out`.
+            unsafe {
+                let index = indices::<N, M>(job.meta.add(i * job.ld_meta), g);
+                for (k, &index) in index.iter().enumerate() {
+                    x[index] = *job.values.add(i * job.ld_values + g * N + k);
+                }
+                let out = job.out.offset(i.cast_signed() * job.out_stride);
+                for (j, &x) in x.iter().enumerate().take(job.cols - g * M) {
+                    *out.add(g * M + j) = x;
+                }
+            }
+        }
+    }
+}
+
+unsafe fn tile<const N: usize, const M: usize>(job: &TileJob) {
+    for i in 0..job.rows {
+        for j in 0..job.cols {
+            // SAFETY: element (i, j) of C, row i of A, column j of the panel.
+            unsafe {
+                let c = job.c.offset(i.cast_signed() * job.ldc).add(j);
+                let mut acc = match job.init {
+                    Init::Zero => 0.0,
+                    Init::Load => *c,
+                    Init::Scale(beta) => beta * *c,
+                };
+                for g in 0..job.groups {
+                    let index = indices::<N, M>(job.meta.add(i * job.ld_meta), g);
+                    for (k, &index) in index.iter().enumerate() {
+                        let a = *job.values.add(i * job.ld_values + g * N + k);
+                        acc = a.mul_add(
+                            *job.b.offset((g * M + index).cast_signed() * job.ldb).add(j),
+                            acc,
+                        );
+                    }
+                }
+                *c = acc;
+            }
+        }
+    }
+}
+
+unsafe fn transpose(job: &CopyJob) {
+    for i in 0..job.rows {
+        for j in 0..job.cols {
+            // SAFETY: element (i, j) of the source, element (j, i) of the target.
+            unsafe { *job.target_at(j, i) = *job.source_at(i, j) };
+        }
+    }
+}
+
+const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
+    PatternKernels {
+        compress_rows: [
+            compress::<KEEP, N, M>,
+            compress::<MAGNITUDE, N, M>,
+            compress::<MVUE, N, M>,
+        ],
+        compress_cols: [
+            compress::<KEEP, N, M>,
+            compress::<MAGNITUDE, N, M>,
+            compress::<MVUE, N, M>,
+        ],
+        expand: expand::<N, M>,
+        tile: [tile::<N, M>; 4],
+    }
+}
+
+/// The kernels of this level. `lanes` is what its callers cut panels by; any number would do.
+pub(crate) static KERNELS: Kernels =
+    Kernels { lanes: 4, patterns: crate::pattern::for_each_pattern!(pattern_kernels), transpose };

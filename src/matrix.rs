@@ -1,0 +1,264 @@
+//! Strided views of dense matrices.
+
+use crate::error::Error;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// A strided, read-only view of an f32 matrix: element (i, j) lies `i * row_stride + j * col_stride`
+/// **elements** from element (0, 0).
+///
+/// Strides may be anything, zero and negative included, so a transpose is a swap ([`MatRef::t`])
+/// and one value can stand for a whole row. A view with no elements may have any pointer.
+#[derive(Clone, Copy, Debug)]
+pub struct MatRef<'a> {
+    pub(crate) data: *const f32,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) row_stride: isize,
+    pub(crate) col_stride: isize,
+    life: PhantomData<&'a [f32]>,
+}
+
+/// A strided view of an f32 matrix that may be written.
+///
+/// As for [`MatRef`], but functions that write refuse strides that give two elements the same
+/// address ([`Error::Aliased`]).
+#[derive(Debug)]
+pub struct MatMut<'a> {
+    pub(crate) view: MatRef<'a>,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a view is a shared borrow of plain f32s, and `&[f32]` is Send.
+unsafe impl Send for MatRef<'_> {}
+// SAFETY: a view hands out nothing but copies of f32s, and `&[f32]` is Sync.
+unsafe impl Sync for MatRef<'_> {}
+// SAFETY: a unique borrow of plain f32s, and `&mut [f32]` is Send.
+unsafe impl Send for MatMut<'_> {}
+// SAFETY: a shared `&MatMut` can only be read through.
+unsafe impl Sync for MatMut<'_> {}
+
+impl<'a> MatRef<'a> {
+    /// A view whose element (0, 0) is `data[0]`; strides in elements, not negative.
+    ///
+    /// # Errors
+    /// [`Error::OutOfSlice`] if an element would lie outside `data` (negative strides always do),
+    /// [`Error::Overflow`] if the extent exceeds the address space.
+    pub fn new(
+        data: &'a [f32],
+        rows: usize,
+        cols: usize,
+        row_stride: isize,
+        col_stride: isize,
+    ) -> Result<Self, Error> {
+        // SAFETY: no element is touched before `within` has shown that all lie inside `data`.
+        let view =
+            unsafe { Self::from_raw_parts(data.as_ptr(), rows, cols, row_stride, col_stride) };
+        view.within(data.len())?;
+        Ok(view)
+    }
+
+    /// A row-major view: `data[i * cols + j]`.
+    ///
+    /// # Errors
+    /// As [`MatRef::new`].
+    pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Result<Self, Error> {
+        Self::new(data, rows, cols, stride_of(cols)?, 1)
+    }
+
+    /// A view of memory that the caller vouches for.
+    ///
+    /// # Safety
+    /// While the view lives, every element that it addresses must be readable, aligned for f32, and not be
+    /// written through anything but a view made of the same pointer. The extent itself need not
+    /// have been checked: every function checks it before it touches an element.
+    #[must_use]
+    pub const unsafe fn from_raw_parts(
+        data: *const f32,
+        rows: usize,
+        cols: usize,
+        row_stride: isize,
+        col_stride: isize,
+    ) -> Self {
+        Self { data, rows, cols, row_stride, col_stride, life: PhantomData }
+    }
+
+    /// The transpose: the same memory with rows and columns exchanged.
+    #[must_use]
+    pub const fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// The part with these rows and columns.
+    ///
+    /// # Panics
+    /// If a range reaches beyond the view, like slice indexing.
+    #[must_use]
+    pub fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        assert!(
+            rows.start <= rows.end && rows.end <= self.rows,
+            "rows {rows:?} of a view with {} rows",
+            self.rows
+        );
+        assert!(
+            cols.start <= cols.end && cols.end <= self.cols,
+            "columns {cols:?} of a view with {} columns",
+            self.cols
+        );
+        let (r, c) = (rows.len(), cols.len());
+        let data = if r == 0 || c == 0 { self.data } else { self.address(rows.start, cols.start) };
+        Self { data, rows: r, cols: c, ..self }
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Columns.
+    #[must_use]
+    pub const fn cols(self) -> usize {
+        self.cols
+    }
+
+    /// Elements from one row to the next.
+    #[must_use]
+    pub const fn row_stride(self) -> isize {
+        self.row_stride
+    }
+
+    /// Elements from one column to the next.
+    #[must_use]
+    pub const fn col_stride(self) -> isize {
+        self.col_stride
+    }
+
+    /// Element (`row`, `col`).
+    ///
+    /// # Panics
+    /// If it lies outside the view.
+    #[must_use]
+    pub fn at(self, row: usize, col: usize) -> f32 {
+        assert!(
+            row < self.rows && col < self.cols,
+            "element ({row}, {col}) of a {} x {} view",
+            self.rows,
+            self.cols
+        );
+        // SAFETY: the element lies inside the view, which the view's maker vouched for.
+        unsafe { *self.address(row, col) }
+    }
+
+    /// The address of element (`row`, `col`), which must lie inside the view for it to mean anything.
+    #[expect(clippy::cast_possible_wrap, reason = "rows and columns of memory fit isize")]
+    pub(crate) const fn address(self, row: usize, col: usize) -> *const f32 {
+        let offset = (row as isize)
+            .wrapping_mul(self.row_stride)
+            .wrapping_add((col as isize).wrapping_mul(self.col_stride));
+        self.data.wrapping_offset(offset)
+    }
+
+    /// Whether the view has no elements.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.rows == 0 || self.cols == 0
+    }
+
+    /// The least and the greatest element offset from element (0, 0), both inclusive; `None` where
+    /// they overflow. The view must not be empty.
+    pub(crate) fn offsets(self) -> Option<(isize, isize)> {
+        let reach = |count: usize, stride: isize| {
+            isize::try_from(count - 1).ok().and_then(|n| n.checked_mul(stride))
+        };
+        let (r, c) = (reach(self.rows, self.row_stride)?, reach(self.cols, self.col_stride)?);
+        Some((r.min(0).checked_add(c.min(0))?, r.max(0).checked_add(c.max(0))?))
+    }
+
+    /// Checks that every element lies in a slice of `len` elements that starts at element (0, 0).
+    fn within(self, len: usize) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let overflow = Error::Overflow { what: "the extent of a view", value: usize::MAX };
+        let (low, high) = self.offsets().ok_or(overflow)?;
+        let needed = usize::try_from(high).ok().and_then(|h| h.checked_add(1)).ok_or(overflow)?;
+        if low < 0 || needed > len {
+            return Err(Error::OutOfSlice { needed, len });
+        }
+        Ok(())
+    }
+}
+
+impl<'a> MatMut<'a> {
+    /// A view whose element (0, 0) is `data[0]`; strides in elements, not negative.
+    ///
+    /// # Errors
+    /// As [`MatRef::new`].
+    pub fn new(
+        data: &'a mut [f32],
+        rows: usize,
+        cols: usize,
+        row_stride: isize,
+        col_stride: isize,
+    ) -> Result<Self, Error> {
+        // SAFETY: no element is touched before `within` has shown that all lie inside `data`.
+        let this =
+            unsafe { Self::from_raw_parts(data.as_mut_ptr(), rows, cols, row_stride, col_stride) };
+        this.view.within(data.len())?;
+        Ok(this)
+    }
+
+    /// A row-major view: `data[i * cols + j]`.
+    ///
+    /// # Errors
+    /// As [`MatRef::new`].
+    pub fn row_major(data: &'a mut [f32], rows: usize, cols: usize) -> Result<Self, Error> {
+        Self::new(data, rows, cols, stride_of(cols)?, 1)
+    }
+
+    /// A view of memory that the caller vouches for.
+    ///
+    /// # Safety
+    /// As [`MatRef::from_raw_parts`], and the elements must be writable. Two views may share memory:
+    /// functions refuse outputs that overlap another operand.
+    #[must_use]
+    pub const unsafe fn from_raw_parts(
+        data: *mut f32,
+        rows: usize,
+        cols: usize,
+        row_stride: isize,
+        col_stride: isize,
+    ) -> Self {
+        // SAFETY: the caller's promise.
+        let view = unsafe { MatRef::from_raw_parts(data, rows, cols, row_stride, col_stride) };
+        Self { view, life: PhantomData }
+    }
+
+    /// The transpose: the same memory with rows and columns exchanged.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self { view: self.view.t(), life: PhantomData }
+    }
+
+    /// A shorter borrow of the same view.
+    #[must_use]
+    pub fn reborrow(&mut self) -> MatMut<'_> {
+        MatMut { view: self.view, life: PhantomData }
+    }
+
+    /// The same view, to be read.
+    #[must_use]
+    pub fn as_ref(&self) -> MatRef<'_> {
+        self.view
+    }
+}
+
+fn stride_of(cols: usize) -> Result<isize, Error> {
+    isize::try_from(cols).map_err(|_| Error::Overflow { what: "a row", value: cols })
+}

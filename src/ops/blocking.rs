@@ -1,0 +1,108 @@
+//! Block sizes of the product, in one place.
+//!
+//! A block of A's rows (its compressed values in L2) meets one slice of B after another (packed, in
+//! L1) for one panel of C's columns at a time (its part of C in L2).
+
+use crate::kernels::{Kernels, TILE_VECTORS};
+use crate::pattern::Pattern;
+
+/// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
+const SLICE: usize = 8192;
+/// The least number of kept values of a row that a slice should bring together: every slice costs
+/// a load and a store of C.
+const MIN_KEPT: usize = 16;
+/// Rows of a block.
+const ROWS: usize = 128;
+/// f32s of a block's staged values.
+const STAGED: usize = 32 * 1024;
+/// Products of fewer rows read B where it lies: packing would cost more than it saves.
+const PACK_ROWS: usize = 8;
+
+/// How a product is cut up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocking {
+    /// Rows of a task.
+    pub(super) rows: usize,
+    /// Columns of a task.
+    pub(super) cols: usize,
+    /// Inner entries that are staged together: a multiple of 64 groups.
+    pub(super) staged: usize,
+    /// Whether B is packed even where its rows are contiguous.
+    pub(super) pack: bool,
+    /// The widest panel, by its place in [`TILE_VECTORS`].
+    widest: usize,
+    lanes: usize,
+    /// Entries of eight groups: the indices of that many fill whole bytes.
+    pub(super) unit: usize,
+}
+
+/// What a product is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) rows: usize,
+    pub(super) inner: usize,
+    pub(super) cols: usize,
+}
+
+impl Blocking {
+    /// For `threads` threads; `by_rows`: tasks may share out rows alone.
+    pub(super) fn new(
+        kernels: &Kernels,
+        pattern: Pattern,
+        extent: Extent,
+        threads: usize,
+        by_rows: bool,
+    ) -> Self {
+        let lanes = kernels.lanes;
+        let unit = 8 * pattern.m();
+        let sparsity = pattern.m() / pattern.n();
+        let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
+        let widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
+        let width = TILE_VECTORS[widest] * lanes;
+
+        // One block of rows a task, smaller where that leaves threads idle.
+        let tasks = if threads == 1 { 1 } else { 4 * threads };
+        let share = extent.rows.div_ceil(tasks).next_multiple_of(16).max(32);
+        let mut rows = ROWS.min(extent.rows.max(1));
+        let mut cols = extent.cols.max(1);
+        if by_rows {
+            rows = rows.min(share);
+        } else {
+            let blocks = extent.rows.div_ceil(rows);
+            if blocks < tasks {
+                cols = cols.div_ceil(tasks.div_ceil(blocks)).next_multiple_of(width);
+            }
+        }
+        let step = 64 * pattern.m();
+        let staged = (STAGED * sparsity / rows).next_multiple_of(step);
+        let pack = extent.rows >= PACK_ROWS;
+        Self { rows, cols, staged, pack, widest, lanes, unit }
+    }
+
+    /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
+    /// its width. The widest that they fill, or else the narrowest.
+    pub(super) fn panel(&self, left: usize) -> (usize, usize) {
+        let fits = |&v: &usize| TILE_VECTORS[v] * self.lanes <= left;
+        let place = (self.widest..TILE_VECTORS.len()).find(fits).unwrap_or(TILE_VECTORS.len() - 1);
+        (place, TILE_VECTORS[place] * self.lanes)
+    }
+
+    /// Inner entries of a packed slice of a panel so wide.
+    pub(super) fn slice(&self, width: usize) -> usize {
+        (SLICE / width / self.unit).max(1) * self.unit
+    }
+
+    /// The widest panel's columns.
+    pub(super) fn widest(&self) -> usize {
+        TILE_VECTORS[self.widest] * self.lanes
+    }
+
+    /// f32s of the largest slice that a product of this extent packs.
+    pub(super) fn slice_floats(&self, extent: Extent) -> usize {
+        let widths = TILE_VECTORS[self.widest..].iter().map(|v| v * self.lanes);
+        widths
+            .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
+            .max()
+            .unwrap_or(0)
+    }
+}

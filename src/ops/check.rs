@@ -1,0 +1,212 @@
+//! Every check of every argument, once. What passes here cannot make a kernel touch memory that is
+//! not the caller's, given that the caller told the truth about its pointers.
+
+use crate::compressed::CompressedRef;
+use crate::error::Error;
+use crate::matrix::MatRef;
+use crate::pattern::Pattern;
+use crate::rng::Rng;
+use std::ops::Range;
+
+/// The addresses that an operand spans, in bytes.
+pub(super) type Span = Range<usize>;
+
+/// Rows of A stay below this, so that a row fits the generator's counter beside the draw.
+const MAX_ROWS: u64 = 1 << 31;
+/// Groups of a row of A stay within a word of the generator's counter.
+const MAX_GROUPS: u64 = 1 << 32;
+
+pub(super) fn same(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
+    if got == expected { Ok(()) } else { Err(Error::Shape { what, got, expected }) }
+}
+
+/// `count` elements of `size` bytes from `low` elements past `data`.
+fn span(data: usize, low: isize, count: usize, size: usize) -> Option<Span> {
+    let bytes = count.checked_mul(size).filter(|&b| isize::try_from(b).is_ok())?;
+    let offset = low.checked_mul(isize::try_from(size).ok()?)?;
+    let start = data.checked_add_signed(offset)?;
+    Some(start..start.checked_add(bytes)?)
+}
+
+/// A view that is read: not null, within the address space.
+pub(super) fn input(argument: &'static str, view: MatRef<'_>) -> Result<Span, Error> {
+    if view.is_empty() {
+        return Ok(0..0);
+    }
+    if view.data.is_null() {
+        return Err(Error::Null { argument });
+    }
+    let extent = || {
+        let (low, high) = view.offsets()?;
+        let count = high.checked_sub(low)?.checked_add(1)?;
+        span(view.data.addr(), low, usize::try_from(count).ok()?, size_of::<f32>())
+    };
+    extent().ok_or(Error::Overflow { what: argument, value: usize::MAX })
+}
+
+/// A view that is written: as [`input`], and no two elements share memory.
+pub(super) fn output(argument: &'static str, view: MatRef<'_>) -> Result<Span, Error> {
+    let aliased = Error::Aliased {
+        argument,
+        rows: view.rows,
+        cols: view.cols,
+        row_stride: view.row_stride,
+        col_stride: view.col_stride,
+    };
+    if !view.is_empty() && view.data.is_null() {
+        return Err(Error::Null { argument });
+    }
+    if !view.is_empty() && self_aliasing(view) {
+        return Err(aliased);
+    }
+    input(argument, view)
+}
+
+/// Whether i, j with |i| < rows, |j| < cols, not both 0, have `i * row_stride + j * col_stride = 0`:
+/// the least such are the strides over their greatest common divisor, crosswise.
+fn self_aliasing(view: MatRef<'_>) -> bool {
+    let (r, c) = (view.row_stride.unsigned_abs(), view.col_stride.unsigned_abs());
+    let (mut g, mut rest) = (r, c);
+    while rest != 0 {
+        (g, rest) = (rest, g % rest);
+    }
+    match g {
+        0 => view.rows > 1 || view.cols > 1,
+        _ => c / g < view.rows && r / g < view.cols,
+    }
+}
+
+/// The limits of A's shape, whichever form it has.
+fn shape_of_a(rows: usize, groups: usize) -> Result<(), Error> {
+    if rows as u64 >= MAX_ROWS {
+        return Err(Error::Overflow { what: "rows of `a`", value: rows });
+    }
+    if groups as u64 >= MAX_GROUPS {
+        return Err(Error::Overflow { what: "groups in a row of `a`", value: groups });
+    }
+    Ok(())
+}
+
+/// A dense A that is to be pruned.
+pub(super) fn prunable(a: MatRef<'_>, pattern: Pattern) -> Result<Span, Error> {
+    let span = input("a", a)?;
+    shape_of_a(a.rows, pattern.groups(a.cols))?;
+    Ok(span)
+}
+
+/// The spans of a compressed matrix's values and metadata.
+#[derive(Clone, Debug)]
+pub(super) struct Spans {
+    pub(super) values: Span,
+    pub(super) meta: Span,
+}
+
+/// The names of a compressed argument's parts.
+pub(super) struct Names {
+    pub(super) values: &'static str,
+    pub(super) meta: &'static str,
+    pub(super) ld_values: &'static str,
+    pub(super) ld_meta: &'static str,
+}
+
+pub(super) const A: Names = Names {
+    values: "a.values",
+    meta: "a.meta",
+    ld_values: "`a.ld_values`",
+    ld_meta: "`a.ld_meta`",
+};
+pub(super) const OUT: Names = Names {
+    values: "out.values",
+    meta: "out.meta",
+    ld_values: "`out.ld_values`",
+    ld_meta: "`out.ld_meta`",
+};
+
+/// A compressed matrix, read or written.
+pub(super) fn compressed(names: &Names, a: CompressedRef<'_>) -> Result<Spans, Error> {
+    shape_of_a(a.rows, a.pattern.groups(a.cols))?;
+    if a.is_empty() {
+        return Ok(Spans { values: 0..0, meta: 0..0 });
+    }
+    for (argument, null) in [(names.values, a.values.is_null()), (names.meta, a.meta.is_null())] {
+        if null {
+            return Err(Error::Null { argument });
+        }
+    }
+    a.leading_dimensions(names.ld_values, names.ld_meta)?;
+    let overflow = |what| Error::Overflow { what, value: usize::MAX };
+    let (values, meta) = a.spans().ok_or(overflow(names.ld_values))?;
+    Ok(Spans {
+        values: span(a.values.addr(), 0, values, size_of::<f32>()).ok_or(overflow(names.values))?,
+        meta: span(a.meta.addr(), 0, meta, 1).ok_or(overflow(names.meta))?,
+    })
+}
+
+/// The generator's coordinates for a matrix of this shape.
+pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Result<(), Error> {
+    let Some(rng) = rng else { return Ok(()) };
+    let m = p.m() as u64;
+    if rng.col0 % m != 0 {
+        return Err(Error::ShardColumn { col0: rng.col0, m: p.m() });
+    }
+    let too_far = |what, value: u64| Error::Overflow {
+        what,
+        value: usize::try_from(value).unwrap_or(usize::MAX),
+    };
+    if rng.row0.checked_add(rows as u64).is_none_or(|end| end > MAX_ROWS) {
+        return Err(too_far("`row0` + rows", rng.row0));
+    }
+    if (rng.col0 / m).checked_add(p.groups(cols) as u64).is_none_or(|end| end > MAX_GROUPS) {
+        return Err(too_far("`col0` / m + groups", rng.col0));
+    }
+    Ok(())
+}
+
+/// No byte of `a` is a byte of `b`, by the ranges that they span.
+pub(super) fn apart(
+    output: &'static str,
+    a: &Span,
+    other: &'static str,
+    b: &Span,
+) -> Result<(), Error> {
+    if a.start < b.end && b.start < a.end && !a.is_empty() && !b.is_empty() {
+        return Err(Error::Overlap { output, other });
+    }
+    Ok(())
+}
+
+/// No element of the output is an element of the other view.
+///
+/// Views of one buffer may interleave, as two column ranges of one matrix do: with one leading
+/// dimension for both this is seen exactly; otherwise ranges of addresses that meet count as an
+/// overlap.
+pub(super) fn views_apart(
+    output: &'static str,
+    (a, a_span): (MatRef<'_>, &Span),
+    other: &'static str,
+    (b, b_span): (MatRef<'_>, &Span),
+) -> Result<(), Error> {
+    let Err(error) = apart(output, a_span, other, b_span) else { return Ok(()) };
+    for (a, b) in [(a, b), (a.t(), b.t())] {
+        let (Ok(lead), Ok(ld_b)) = (usize::try_from(a.row_stride), usize::try_from(b.row_stride))
+        else {
+            continue;
+        };
+        let fits = |v: MatRef<'_>| v.col_stride == 1 && v.cols <= lead;
+        if lead > 0 && lead == ld_b && fits(a) && fits(b) {
+            // Where b begins within a row of a, in bytes.
+            let bytes = lead * size_of::<f32>();
+            let distance = if b.data.addr() >= a.data.addr() {
+                (b.data.addr() - a.data.addr()) % bytes
+            } else {
+                (bytes - (a.data.addr() - b.data.addr()) % bytes) % bytes
+            };
+            let after_a = a.cols * size_of::<f32>() <= distance;
+            let before_a = distance + b.cols * size_of::<f32>() <= bytes;
+            if after_a && before_a {
+                return Ok(());
+            }
+        }
+    }
+    Err(error)
+}

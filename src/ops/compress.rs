@@ -1,0 +1,167 @@
+//! A -> N:M form.
+
+use super::{Method, Options, check};
+use crate::compressed::CompressedMut;
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::kernels::{CompressJob, Kernels, RngKey};
+use crate::matrix::MatRef;
+use crate::pattern::Pattern;
+use crate::pool;
+
+/// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
+///
+/// # Shapes
+/// `a` and `out` are rows x cols; strides may be anything. Groups of `m` run along the columns of
+/// `a`. Rows contiguous (`col_stride` 1) and columns contiguous (`row_stride` 1) are the fast
+/// storages; others go through small copies.
+///
+/// # Determinism
+/// Every bit of `out` is a function of `a`, the method, the seed, the stream and the position alone.
+/// What lies between the rows of `out` is not written.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Shape`] if rows or columns differ, [`Error::LeadingDimension`], [`Error::Overlap`],
+/// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::Isa`], [`Error::NotNm`] (method
+/// [`Keep`](Method::Keep)), [`Error::Null`] (views from raw parts). `out` is untouched then.
+pub fn compress(
+    options: &Options<'_>,
+    method: Method,
+    a: MatRef<'_>,
+    out: CompressedMut<'_>,
+) -> Result<(), Error> {
+    let to = out.view;
+    check::same("rows of `out`", to.rows, a.rows)?;
+    check::same("columns of `out`", to.cols, a.cols)?;
+    let a_span = check::prunable(a, to.pattern)?;
+    let spans = check::compressed(&check::OUT, to)?;
+    check::rng(method.rng(), a.rows, a.cols, to.pattern)?;
+    check::apart("out.values", &spans.values, "a", &a_span)?;
+    check::apart("out.meta", &spans.meta, "a", &a_span)?;
+    check::apart("out.values", &spans.values, "out.meta", &spans.meta)?;
+    let kernels = kernels_for(options.isa)?;
+    keepable(method, a, to.pattern)?;
+    if a.is_empty() {
+        return Ok(());
+    }
+
+    // Blocks of whole strips of rows, some for each thread.
+    let threads = pool::threads(options.pool, usize::MAX);
+    let block = match threads {
+        1 => a.rows,
+        _ => a.rows.div_ceil(4 * threads).next_multiple_of(kernels.lanes),
+    };
+    let target = Target {
+        values: to.values.cast_mut(),
+        ld_values: to.ld_values,
+        meta: to.meta.cast_mut(),
+        ld_meta: to.ld_meta,
+    };
+    pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
+        let first = task * block;
+        let last = a.rows.min(first + block);
+        // SAFETY: everything was checked above; tasks write different rows.
+        unsafe {
+            compress_block(
+                kernels,
+                to.pattern,
+                method,
+                a.part(first..last, 0..a.cols),
+                (first, 0),
+                target.row(first),
+            );
+        }
+    });
+    Ok(())
+}
+
+/// Where compressed rows go.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub(super) values: *mut f32,
+    pub(super) ld_values: usize,
+    pub(super) meta: *mut u8,
+    pub(super) ld_meta: usize,
+}
+
+// SAFETY: pointers to memory that tasks share out by rows.
+unsafe impl Sync for Target {}
+
+impl Target {
+    fn row(&self, row: usize) -> Self {
+        Self {
+            values: self.values.wrapping_add(row * self.ld_values),
+            meta: self.meta.wrapping_add(row * self.ld_meta),
+            ..*self
+        }
+    }
+}
+
+/// Compresses a part of A whose element (0, 0) is element `at` of the matrix that the method's
+/// generator describes; `at.1` is a multiple of m.
+///
+/// # Safety
+/// `a` is readable and `target` writable, for the whole part, and they do not overlap.
+#[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
+pub(super) unsafe fn compress_block(
+    kernels: &Kernels,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    let rng = method.rng().unwrap_or_default();
+    let m = pattern.m() as u64;
+    let job = CompressJob {
+        a: a.data,
+        row_stride: a.row_stride,
+        col_stride: a.col_stride,
+        rows: a.rows,
+        cols: a.cols,
+        values: target.values,
+        ld_values: target.ld_values,
+        meta: target.meta,
+        ld_meta: target.ld_meta,
+        key: RngKey { seed: rng.seed, stream: rng.stream },
+        row0: (rng.row0 + at.0 as u64) as u32,
+        group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+    };
+    let of = kernels.of(pattern);
+    let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };
+    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
+    unsafe { by_storage[method.selector() as usize](&job) };
+}
+
+/// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero.
+pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Result<(), Error> {
+    if method != Method::Keep || a.is_empty() {
+        return Ok(());
+    }
+    let nonzeros = |row: usize, group: usize| {
+        let from = group * pattern.m();
+        let entries = from..a.cols.min(from + pattern.m());
+        // SAFETY: (row, col) lies in the view, which the caller has checked.
+        entries.filter(|&col| unsafe { *a.address(row, col) } != 0.0).count()
+    };
+    let fits = |row: usize, group: usize| nonzeros(row, group) <= pattern.n();
+    let groups = pattern.groups(a.cols);
+    let not_nm =
+        |(row, group)| Err(Error::NotNm { row, group, nonzeros: nonzeros(row, group), pattern });
+    // In the order of memory; the first by rows is reported either way.
+    if a.col_stride.unsigned_abs() <= a.row_stride.unsigned_abs() {
+        for row in 0..a.rows {
+            if let Some(group) = (0..groups).find(|&group| !fits(row, group)) {
+                return not_nm((row, group));
+            }
+        }
+        return Ok(());
+    }
+    let bad = (0..groups)
+        .filter_map(|group| (0..a.rows).find(|&row| !fits(row, group)).map(|row| (row, group)))
+        .min();
+    bad.map_or(Ok(()), not_nm)
+}

@@ -1,0 +1,480 @@
+//! C = alpha * A.B + beta * C with A in N:M form, or pruned on the way.
+
+use super::blocking::{Blocking, Extent};
+use super::compress::{Target, compress_block, keepable};
+use super::scratch::{Slots, lines};
+use super::{Method, Options, Scratch, check};
+use crate::compressed::CompressedRef;
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::kernels::{CopyJob, Init, Kernels, TileJob};
+use crate::matrix::{MatMut, MatRef};
+use crate::pattern::Pattern;
+use crate::pool::{self, Pool};
+use std::ops::Range;
+
+/// `C = alpha * A.B + beta * C`, A in N:M form.
+///
+/// # Shapes
+/// `a` rows x inner, `b` inner x cols, `c` rows x cols; `b` and `c` of any strides.
+///
+/// # What is computed
+/// Element (i, j) is one chain of fused multiply-adds over the kept entries of row i, k ascending,
+/// that starts from `beta * C` (`beta` 0: from +0, and C is not read; 1: from C; else rounded
+/// once). `alpha` other than 1 first multiplies each kept value (rounded once). Kept zeros multiply;
+/// pruned entries do not, so a NaN or infinity in B reaches C only through kept entries. An index
+/// that points past `inner` multiplies nothing, whatever its value: it counts as +0 times +0.
+///
+/// # Determinism
+/// Hence the same bits on every level, for every number of threads, and however the caller cuts
+/// rows and columns into calls.
+///
+/// # Malformed metadata
+/// Is memory-safe: an index counts modulo m. See [`validate`](crate::validate).
+///
+/// # Threads and memory
+/// Uses the pool of `options`; grows `scratch` at most once, to some hundred KiB a thread.
+///
+/// # Errors
+/// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Memory`], [`Error::Null`]. C is untouched then.
+pub fn gemm(
+    options: &Options<'_>,
+    scratch: &mut Scratch,
+    alpha: f32,
+    a: CompressedRef<'_>,
+    b: MatRef<'_>,
+    beta: f32,
+    c: MatMut<'_>,
+) -> Result<(), Error> {
+    let spans = check::compressed(&check::A, a)?;
+    let c_span = operands(a.rows, a.cols, b, &c)?;
+    check::apart("c", &c_span, "a.values", &spans.values)?;
+    check::apart("c", &c_span, "a.meta", &spans.meta)?;
+    // Values past `inner` must not multiply, NaNs in particular: the staged copy has them zeroed.
+    let staged = alpha != 1.0 || a.cols % a.pattern.m() != 0;
+    let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
+    product(options, scratch, a.pattern, source, b, beta, c.view)
+}
+
+/// The training step in one call: `C = alpha * P(A).B + beta * C`, where P prunes with `method`.
+///
+/// The bits of [`compress`](crate::compress) followed by [`gemm`], but the compressed matrix never
+/// leaves the cache: a block of rows is pruned into `scratch` and multiplied at once.
+///
+/// # Shapes
+/// `a` rows x inner, `b` inner x cols, `c` rows x cols, of any strides each. The weight gradient
+/// of Y = X W^T with D = dL/dY \[tokens x out\] is dW = D^T X: pass `d.t()` as `a` and X as `b`.
+///
+/// # Threads and memory
+/// As [`gemm`].
+///
+/// # Errors
+/// As [`compress`](crate::compress) and [`gemm`]. C is untouched then.
+#[expect(clippy::too_many_arguments, reason = "the BLAS convention, with the pruning before it")]
+pub fn prune_gemm(
+    options: &Options<'_>,
+    scratch: &mut Scratch,
+    method: Method,
+    pattern: Pattern,
+    alpha: f32,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    beta: f32,
+    c: MatMut<'_>,
+) -> Result<(), Error> {
+    let a_span = check::prunable(a, pattern)?;
+    let c_span = operands(a.rows, a.cols, b, &c)?;
+    check::rng(method.rng(), a.rows, a.cols, pattern)?;
+    check::views_apart("c", (c.view, &c_span), "a", (a, &a_span))?;
+    keepable(method, a, pattern)?;
+    product(options, scratch, pattern, Source::Pruned(a, method, alpha), b, beta, c.view)
+}
+
+/// The checks of B and C.
+fn operands(
+    rows: usize,
+    inner: usize,
+    b: MatRef<'_>,
+    c: &MatMut<'_>,
+) -> Result<check::Span, Error> {
+    check::same("rows of `b`", b.rows, inner)?;
+    check::same("rows of `c`", c.view.rows, rows)?;
+    check::same("columns of `c`", c.view.cols, b.cols)?;
+    let b_span = check::input("b", b)?;
+    let c_span = check::output("c", c.view)?;
+    check::views_apart("c", (c.view, &c_span), "b", (b, &b_span))?;
+    Ok(c_span)
+}
+
+/// Where compressed rows of A come from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// From the caller's buffers, as they are.
+    Direct(CompressedRef<'a>),
+    /// Values multiplied by alpha, and zeroed where their index points past `inner`.
+    Scaled(CompressedRef<'a>, f32),
+    /// From a dense matrix, pruned, values multiplied by alpha.
+    Pruned(MatRef<'a>, Method, f32),
+}
+
+/// Compressed values of some rows and inner entries.
+#[derive(Clone, Copy)]
+struct Staged {
+    values: *const f32,
+    ld_values: usize,
+    meta: *const u8,
+    ld_meta: usize,
+}
+
+/// Everything that a task needs.
+struct Product<'a> {
+    kernels: &'static Kernels,
+    pattern: Pattern,
+    source: Source<'a>,
+    b: MatRef<'a>,
+    beta: f32,
+    c: MatRef<'a>,
+    extent: Extent,
+    blocking: Blocking,
+    layout: Layout,
+}
+
+/// The parts of a thread's scratch memory, in bytes.
+#[derive(Clone, Copy)]
+struct Layout {
+    slice: usize,
+    values: usize,
+    meta: usize,
+    c: usize,
+}
+
+fn product(
+    options: &Options<'_>,
+    scratch: &mut Scratch,
+    pattern: Pattern,
+    source: Source<'_>,
+    b: MatRef<'_>,
+    beta: f32,
+    c: MatRef<'_>,
+) -> Result<(), Error> {
+    let kernels = kernels_for(options.isa)?;
+    let extent = Extent { rows: c.rows, inner: b.rows, cols: c.cols };
+    if c.is_empty() {
+        return Ok(());
+    }
+    let wanted = pool::threads(options.pool, usize::MAX);
+    let by_rows = matches!(source, Source::Pruned(..));
+    let blocking = Blocking::new(kernels, pattern, extent, wanted, by_rows);
+    let column_tasks = extent.cols.div_ceil(blocking.cols);
+    let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
+    let threads = pool::threads(options.pool, tasks);
+
+    let staged = blocking.staged.min(extent.inner.next_multiple_of(pattern.m()));
+    let floats = |count: usize| lines(count * size_of::<f32>());
+    let layout = Layout {
+        slice: floats(blocking.slice_floats(extent)),
+        values: match source {
+            Source::Direct(_) => 0,
+            _ => floats(blocking.rows * pattern.row_values(staged)),
+        },
+        meta: match source {
+            Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
+            _ => 0,
+        },
+        c: if c.col_stride == 1 { 0 } else { floats(blocking.rows * blocking.widest()) },
+    };
+    let bytes = layout.slice + layout.values + layout.meta + layout.c;
+    let slots: Slots = scratch.slots(threads, bytes)?;
+    let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
+    run(options.pool, tasks, |task, thread| {
+        let first = (task / column_tasks) * blocking.rows;
+        let rows = first..extent.rows.min(first + blocking.rows);
+        let first = (task % column_tasks) * blocking.cols;
+        let cols = first..extent.cols.min(first + blocking.cols);
+        // SAFETY: operands were checked, tasks are disjoint parts of C, and the slot is this
+        // thread's own, laid out as `layout` says.
+        unsafe { product.task(rows, cols, slots.of(thread)) };
+    });
+    Ok(())
+}
+
+fn run(pool: Option<&Pool>, tasks: usize, work: impl Fn(usize, usize) + Sync) {
+    pool::run(pool, tasks, work);
+}
+
+impl Product<'_> {
+    /// `rows` x `cols` of C.
+    ///
+    /// # Safety
+    /// They lie in C; no other task writes them; `slot` holds what `layout` says.
+    unsafe fn task(&self, rows: Range<usize>, cols: Range<usize>, slot: *mut u8) {
+        let slice = slot.cast::<f32>();
+        let values = slot.wrapping_add(self.layout.slice).cast::<f32>();
+        let meta = slot.wrapping_add(self.layout.slice + self.layout.values);
+        let c_tile = meta.wrapping_add(self.layout.meta).cast::<f32>();
+
+        let stage = match self.source {
+            Source::Direct(_) => self.extent.inner.max(1),
+            _ => self.blocking.staged,
+        };
+        let mut k = 0;
+        loop {
+            let end = self.extent.inner.min(k + stage);
+            // SAFETY: rows and k .. end lie in A.
+            let staged = unsafe { self.stage(rows.clone(), k..end, values, meta) };
+            let mut col = cols.start;
+            while col < cols.end {
+                let (place, width) = self.blocking.panel(cols.end - col);
+                let panel = col..cols.end.min(col + width);
+                col = panel.end;
+                let part = self.c.part(rows.clone(), panel.clone());
+                // SAFETY: the panel lies in C; the tile and the slice hold one each.
+                unsafe {
+                    if self.c.col_stride == 1 {
+                        let to = (part.data.cast_mut(), part.row_stride);
+                        self.panel(staged, rows.len(), k..end, panel, place, slice, to);
+                    } else {
+                        if k > 0 || self.beta != 0.0 {
+                            self.gather(part, c_tile, width);
+                        }
+                        let to = (c_tile, width.cast_signed());
+                        self.panel(staged, rows.len(), k..end, panel, place, slice, to);
+                        self.scatter(c_tile, width, part);
+                    }
+                }
+            }
+            k = end;
+            if k >= self.extent.inner {
+                break;
+            }
+        }
+    }
+
+    /// Makes the compressed form of `rows`, inner entries `k` (which begin a group), available.
+    ///
+    /// # Safety
+    /// They lie in A; `values` and `meta` hold a block each, where the source needs them.
+    unsafe fn stage(
+        &self,
+        rows: Range<usize>,
+        k: Range<usize>,
+        values: *mut f32,
+        meta: *mut u8,
+    ) -> Staged {
+        let p = self.pattern;
+        let group = k.start / p.m();
+        let (ld_values, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
+        let given = |a: CompressedRef<'_>| {
+            let a = a.part(rows.start, group, rows.len(), k.len());
+            Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }
+        };
+        match self.source {
+            Source::Direct(a) => given(a),
+            Source::Scaled(a, alpha) => {
+                let given = given(a);
+                for i in 0..rows.len() {
+                    // SAFETY: the row's values, there and here; its indices.
+                    unsafe {
+                        let from = given.values.add(i * given.ld_values);
+                        let to = values.add(i * ld_values);
+                        for j in 0..ld_values {
+                            *to.add(j) = alpha * *from.add(j);
+                        }
+                        let meta = given.meta.add(i * given.ld_meta);
+                        zero_past(p, meta, k.len(), to);
+                    }
+                }
+                Staged { values, ld_values, ..given }
+            }
+            Source::Pruned(a, method, alpha) => {
+                let target = Target { values, ld_values, meta, ld_meta };
+                let at = (rows.start, k.start);
+                let count = rows.len() * ld_values;
+                // SAFETY: a part of A, which was checked; the block holds its compressed form.
+                unsafe {
+                    compress_block(self.kernels, p, method, a.part(rows, k), at, target);
+                    if alpha != 1.0 {
+                        for j in 0..count {
+                            *values.add(j) *= alpha;
+                        }
+                    }
+                }
+                Staged { values, ld_values, meta, ld_meta }
+            }
+        }
+    }
+
+    /// One panel of C, `c` = (its first element, elements from row to row), over the staged inner
+    /// entries `k`.
+    ///
+    /// # Safety
+    /// The panel lies in C or in a tile of its full width; `slice` holds the largest slice.
+    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
+    unsafe fn panel(
+        &self,
+        staged: Staged,
+        rows: usize,
+        k: Range<usize>,
+        cols: Range<usize>,
+        place: usize,
+        slice: *mut f32,
+        (c, ldc): (*mut f32, isize),
+    ) {
+        let p = self.pattern;
+        let tile = self.kernels.of(p).tile[place];
+        let (_, width) = self.blocking.panel(cols.len());
+        // What is read in place ends where a slice may begin: on a whole byte of indices.
+        let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;
+        let in_place =
+            !self.blocking.pack && self.b.col_stride == 1 && cols.len() == width && whole > k.start;
+        let mut from = k.start;
+        loop {
+            let (to, b, ldb);
+            if in_place && from < whole {
+                to = whole;
+                (b, ldb) = (self.b.address(from, cols.start), self.b.row_stride);
+            } else {
+                to = k.end.min(from + self.blocking.slice(width));
+                // SAFETY: the slice holds it.
+                unsafe { self.pack(from..to, cols.clone(), width, slice) };
+                (b, ldb) = (slice.cast_const(), width.cast_signed());
+            }
+            let init = match self.beta {
+                _ if from > 0 => Init::Load,
+                0.0 => Init::Zero,
+                1.0 => Init::Load,
+                beta => Init::Scale(beta),
+            };
+            let group = (from - k.start) / p.m();
+            let job = TileJob {
+                values: staged.values.wrapping_add(group * p.n()),
+                ld_values: staged.ld_values,
+                meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
+                ld_meta: staged.ld_meta,
+                rows,
+                groups: p.groups(to - from),
+                b,
+                ldb,
+                c,
+                ldc,
+                cols: cols.len(),
+                init,
+            };
+            // SAFETY: a level that the CPU has; A's rows, B's slice and C's panel were checked or made.
+            unsafe { tile(&job) };
+            from = to;
+            if from >= k.end {
+                break;
+            }
+        }
+    }
+
+    /// Copies rows `k`, columns `cols` of B into a slice of full groups and full width, zeros around.
+    ///
+    /// # Safety
+    /// They lie in B; the slice holds them.
+    unsafe fn pack(&self, k: Range<usize>, cols: Range<usize>, width: usize, slice: *mut f32) {
+        let b = self.b.part(k.clone(), cols.clone());
+        let (rows, cols) = (k.len(), cols.len());
+        let padded = rows.next_multiple_of(self.pattern.m());
+        // SAFETY: `padded` rows of `width` elements are the slice's; the part of B was checked.
+        unsafe {
+            if cols < width {
+                slice.write_bytes(0, padded * width);
+            } else {
+                slice.add(rows * width).write_bytes(0, (padded - rows) * width);
+            }
+            if b.col_stride == 1 {
+                for i in 0..rows {
+                    slice.add(i * width).copy_from_nonoverlapping(b.address(i, 0), cols);
+                }
+            } else {
+                self.copy(b, slice, width);
+            }
+        }
+    }
+
+    /// Copies a part of C into a tile.
+    ///
+    /// # Safety
+    /// The tile holds `part.rows` rows of `width`.
+    unsafe fn gather(&self, part: MatRef<'_>, tile: *mut f32, width: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.copy(part, tile, width) };
+    }
+
+    /// `target[i * width + j] = source[i][j]`, for a source whose rows are not contiguous.
+    ///
+    /// # Safety
+    /// The source is readable, and the target holds its rows.
+    unsafe fn copy(&self, source: MatRef<'_>, target: *mut f32, width: usize) {
+        if source.row_stride == 1 {
+            let job = CopyJob {
+                source: source.data,
+                from: source.col_stride,
+                target,
+                to: width.cast_signed(),
+                rows: source.cols,
+                cols: source.rows,
+            };
+            // SAFETY: a level that the CPU has; the caller's promise.
+            unsafe { (self.kernels.transpose)(&job) };
+        } else {
+            for i in 0..source.rows {
+                for j in 0..source.cols {
+                    // SAFETY: the caller's promise.
+                    unsafe { *target.add(i * width + j) = *source.address(i, j) };
+                }
+            }
+        }
+    }
+
+    /// Copies a tile back into C: the inverse of [`gather`](Self::gather).
+    ///
+    /// # Safety
+    /// As there; no other task writes the part.
+    unsafe fn scatter(&self, tile: *const f32, width: usize, part: MatRef<'_>) {
+        if part.row_stride == 1 {
+            let job = CopyJob {
+                source: tile,
+                from: width.cast_signed(),
+                target: part.data.cast_mut(),
+                to: part.col_stride,
+                rows: part.rows,
+                cols: part.cols,
+            };
+            // SAFETY: a level that the CPU has; the caller's promise.
+            unsafe { (self.kernels.transpose)(&job) };
+        } else {
+            for i in 0..part.rows {
+                for j in 0..part.cols {
+                    // SAFETY: the caller's promise.
+                    unsafe { *part.address(i, j).cast_mut() = *tile.add(i * width + j) };
+                }
+            }
+        }
+    }
+}
+
+/// Zeroes the values of a row's short last group, of `cols` entries in all, whose index points past it.
+///
+/// # Safety
+/// The row's metadata is readable, its values writable.
+unsafe fn zero_past(p: Pattern, meta: *const u8, cols: usize, values: *mut f32) {
+    let left = cols % p.m();
+    if left == 0 {
+        return;
+    }
+    let group = cols / p.m();
+    for k in 0..p.n() {
+        let bit = group * p.group_bits() + k * p.index_bits();
+        // SAFETY: the byte that holds index k of the last group; value k of it.
+        unsafe {
+            let index = usize::from(*meta.add(bit / 8)) >> (bit % 8) & (p.m() - 1);
+            if index >= left {
+                *values.add(group * p.n() + k) = 0.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! N:M patterns: how many of how many entries stay.
+
+use crate::error::Error;
+use std::fmt;
+
+/// Calls a macro with every supported pattern, sparsest last within one group length.
+///
+/// This is the one list: a pattern added here gets its kernels on every instruction set, its
+/// constant, its tests and its benches.
+macro_rules! for_each_pattern {
+    ($callback:ident) => {
+        $callback! {
+            (N1M2, 1, 2), (N1M4, 1, 4), (N2M4, 2, 4), (N1M8, 1, 8), (N2M8, 2, 8), (N4M8, 4, 8),
+            (N1M16, 1, 16), (N2M16, 2, 16), (N4M16, 4, 16), (N8M16, 8, 16)
+        }
+    };
+}
+pub(crate) use for_each_pattern;
+
+/// **N of every M** consecutive entries of a row are kept.
+///
+/// The groups of M run along the columns of A; a short last group behaves as if it were padded
+/// with zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    n: u8,
+    m: u8,
+}
+
+macro_rules! constants {
+    ($(($name:ident, $n:literal, $m:literal)),*) => {
+        impl Pattern {
+            $(
+                #[doc = concat!("Keep ", $n, " of every ", $m, ".")]
+                pub const $name: Self = Self { n: $n, m: $m };
+            )*
+
+            /// Every supported pattern.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+for_each_pattern!(constants);
+
+impl Pattern {
+    /// The pattern that keeps `n` of every `m`.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] if it is not one of [`Pattern::ALL`].
+    pub fn new(n: u32, m: u32) -> Result<Self, Error> {
+        let found = Self::ALL.iter().find(|p| u32::from(p.n) == n && u32::from(p.m) == m);
+        found.copied().ok_or(Error::Pattern { n, m })
+    }
+
+    /// How many entries of a group are kept.
+    #[must_use]
+    pub const fn n(self) -> usize {
+        self.n as usize
+    }
+
+    /// The length of a group.
+    #[must_use]
+    pub const fn m(self) -> usize {
+        self.m as usize
+    }
+
+    /// Bits of one packed index: 1, 2, 4, 4 for m = 2, 4, 8, 16.
+    #[must_use]
+    pub const fn index_bits(self) -> usize {
+        index_bits(self.m())
+    }
+
+    /// Bits of the packed indices of one group.
+    #[must_use]
+    pub const fn group_bits(self) -> usize {
+        self.n() * self.index_bits()
+    }
+
+    /// Groups in a row of `cols` entries, the short last one included.
+    #[must_use]
+    pub const fn groups(self, cols: usize) -> usize {
+        cols.div_ceil(self.m())
+    }
+
+    /// Kept values in a compressed row of `cols` entries: the smallest `ld_values`.
+    #[must_use]
+    pub const fn row_values(self, cols: usize) -> usize {
+        self.groups(cols).saturating_mul(self.n())
+    }
+
+    /// Bytes of packed indices of a row of `cols` entries: the smallest `ld_meta`.
+    #[must_use]
+    pub const fn row_meta(self, cols: usize) -> usize {
+        // Eight groups fill a whole number of bytes; group_bits() <= 32 keeps this from overflowing.
+        let groups = self.groups(cols);
+        (groups / 8) * self.group_bits() + ((groups % 8) * self.group_bits()).div_ceil(8)
+    }
+
+    /// The place of this pattern in [`Pattern::ALL`], and so in every table of kernels.
+    pub(crate) fn ordinal(self) -> usize {
+        Self::ALL.iter().position(|&p| p == self).unwrap_or(0)
+    }
+}
+
+/// Bits of one packed index in a group of `m`.
+pub(crate) const fn index_bits(m: usize) -> usize {
+    match m {
+        2 => 1,
+        4 => 2,
+        _ => 4,
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.n, self.m)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Pattern {
+    type Err = Error;
+
+    /// Reads `"2:4"`; anything else is [`Error::Pattern`].
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (n, m) = text.split_once(':').unwrap_or((text, ""));
+        Self::new(n.trim().parse().unwrap_or(0), m.trim().parse().unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_of_short_and_long_rows() {
+        // 2:4 of 7 columns: two groups, four values, one byte (two nibbles).
+        assert_eq!((Pattern::N2M4.row_values(7), Pattern::N2M4.row_meta(7)), (4, 1));
+        // 1:2 of 17 columns: nine groups, nine values, nine bits.
+        assert_eq!((Pattern::N1M2.row_values(17), Pattern::N1M2.row_meta(17)), (9, 2));
+        // 8:16 of 16 columns: one group, eight nibbles.
+        assert_eq!((Pattern::N8M16.row_values(16), Pattern::N8M16.row_meta(16)), (8, 4));
+        assert_eq!((Pattern::N2M4.row_values(0), Pattern::N2M4.row_meta(0)), (0, 0));
+    }
+
+    #[test]
+    fn only_the_listed_patterns_exist() {
+        assert_eq!("2:4".parse(), Ok(Pattern::N2M4));
+        for (n, m) in [(0, 0), (4, 4), (3, 4), (2, 2), (1, 32), (16, 16), (u32::MAX, u32::MAX)] {
+            assert_eq!(Pattern::new(n, m), Err(Error::Pattern { n, m }));
+        }
+        for (i, p) in Pattern::ALL.iter().enumerate() {
+            assert_eq!(p.ordinal(), i);
+        }
+    }
+}

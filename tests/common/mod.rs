@@ -1,0 +1,186 @@
+//! What the tests share: data, matrices with slack, equality to the bit.
+#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng as _;
+use spnm::{Isa, MatMut, MatRef};
+
+/// Test data: uniform, normal and lognormal numbers from a seed.
+pub struct Data(Pcg64Mcg);
+
+impl Data {
+    pub fn new(seed: u64) -> Self {
+        Self(Pcg64Mcg::new(u128::from(seed) << 64 | 0x9E37_79B9_7F4A_7C15))
+    }
+
+    pub fn word(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0.next_u64() as usize % n
+    }
+
+    pub fn uniform(&mut self) -> f32 {
+        (self.word() >> 8) as f32 / (1u32 << 24) as f32
+    }
+
+    pub fn normal(&mut self) -> f32 {
+        let (u, v) = (f64::from(self.uniform()) + 1e-9, f64::from(self.uniform()));
+        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+    }
+
+    /// One of five kinds of numbers: normal; lognormal with signs; mostly zeros; small integers
+    /// (ties); tiny, with one NaN, infinity or huge number somewhere.
+    pub fn matrix(&mut self, kind: usize, len: usize) -> Vec<f32> {
+        let mut data: Vec<f32> = (0..len)
+            .map(|_| {
+                let x = self.normal();
+                match kind % 5 {
+                    1 => (2.5 * x).exp() * if self.word() & 1 == 0 { 1.0 } else { -1.0 },
+                    2 if self.uniform() < 0.7 => 0.0,
+                    3 => x.round(),
+                    4 => x * 1e-3,
+                    _ => x,
+                }
+            })
+            .collect();
+        if kind % 5 == 4 && len > 0 {
+            let bad = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, 1e-45, -0.0];
+            let at = self.below(len);
+            data[at] = bad[self.below(bad.len())];
+        }
+        data
+    }
+}
+
+/// How a matrix lies in its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Rows contiguous.
+    Rows,
+    /// Columns contiguous.
+    Cols,
+    /// Neither: two elements apart.
+    Spread,
+}
+
+pub const ORDERS: [Order; 3] = [Order::Rows, Order::Cols, Order::Spread];
+
+/// A matrix in a buffer of its own, with slack between its rows (or columns) that nobody may write.
+#[derive(Clone)]
+pub struct Dense {
+    pub buffer: Vec<f32>,
+    pub rows: usize,
+    pub cols: usize,
+    pub strides: (isize, isize),
+}
+
+/// What slack is filled with: a NaN of its own.
+pub const SLACK: u32 = 0x7FC0_ABCD;
+
+impl Dense {
+    /// `data` is row-major.
+    pub fn new(data: &[f32], rows: usize, cols: usize, order: Order, slack: usize) -> Self {
+        let (strides, len) = match order {
+            Order::Rows => ((cols + slack, 1), rows * (cols + slack)),
+            Order::Cols => ((1, rows + slack), cols * (rows + slack)),
+            Order::Spread => ((2 * cols + slack, 2), rows * (2 * cols + slack)),
+        };
+        let strides = (strides.0 as isize, strides.1 as isize);
+        let mut dense = Self { buffer: vec![f32::from_bits(SLACK); len], rows, cols, strides };
+        for i in 0..rows {
+            for j in 0..cols {
+                let at = dense.at(i, j);
+                dense.buffer[at] = data[i * cols + j];
+            }
+        }
+        dense
+    }
+
+    pub fn at(&self, i: usize, j: usize) -> usize {
+        i * self.strides.0 as usize + j * self.strides.1 as usize
+    }
+
+    pub fn view(&self) -> MatRef<'_> {
+        MatRef::new(&self.buffer, self.rows, self.cols, self.strides.0, self.strides.1)
+            .expect("a view of its own buffer")
+    }
+
+    pub fn view_mut(&mut self) -> MatMut<'_> {
+        MatMut::new(&mut self.buffer, self.rows, self.cols, self.strides.0, self.strides.1)
+            .expect("a view of its own buffer")
+    }
+
+    /// The elements in row-major order.
+    pub fn data(&self) -> Vec<f32> {
+        (0..self.rows * self.cols)
+            .map(|e| self.buffer[self.at(e / self.cols, e % self.cols)])
+            .collect()
+    }
+
+    /// Whether everything between the elements is as it was.
+    pub fn slack_is_untouched(&self) -> bool {
+        let mut element = vec![false; self.buffer.len()];
+        for i in 0..self.rows {
+            for j in 0..self.cols {
+                element[self.at(i, j)] = true;
+            }
+        }
+        self.buffer.iter().zip(element).all(|(x, is_element)| is_element || x.to_bits() == SLACK)
+    }
+}
+
+/// Equal to the bit, but that any NaN equals any other.
+pub fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+}
+
+/// The levels to test: all that the CPU has, or those that `SPNM_TEST_ISA` (a comma-separated list) names, which must be there.
+pub fn levels() -> Vec<Isa> {
+    match std::env::var("SPNM_TEST_ISA") {
+        Ok(list) => list
+            .split(',')
+            .map(|name| {
+                let isa: Isa = name.parse().expect("SPNM_TEST_ISA names levels");
+                assert!(isa.is_available(), "SPNM_TEST_ISA asks for {name}: not on this CPU");
+                isa
+            })
+            .collect(),
+        Err(_) => Isa::available().collect(),
+    }
+}
+
+/// The product as its definition reads: one chain of fused multiply-adds an element, k ascending.
+/// All row-major.
+pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mut [f32]) {
+    let view = a.as_ref();
+    let (rows, inner, p) = (view.rows(), view.cols(), view.pattern());
+    if rows == 0 || c.is_empty() {
+        return;
+    }
+    let cols = c.len() / rows;
+    let (kept, bytes) = (p.row_values(inner), p.row_meta(inner));
+    for i in 0..rows {
+        for j in 0..cols {
+            let c = &mut c[i * cols + j];
+            let mut acc = match beta {
+                0.0 => 0.0,
+                1.0 => *c,
+                beta => beta * *c,
+            };
+            for e in 0..kept {
+                let bit = e * p.index_bits();
+                let byte = usize::from(a.meta()[i * bytes + bit / 8]);
+                let k = e / p.n() * p.m() + ((byte >> (bit % 8)) & (p.m() - 1));
+                let value = a.values()[i * kept + e];
+                let value = if alpha == 1.0 { value } else { alpha * value };
+                // Past `inner` both factors count as +0.
+                let (value, b) = if k < inner { (value, b[k * cols + j]) } else { (0.0, 0.0) };
+                acc = value.mul_add(b, acc);
+            }
+            *c = acc;
+        }
+    }
+}

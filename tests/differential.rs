@@ -1,0 +1,178 @@
+//! Every level returns the bits of the reference level, whatever the storage, shape and shard.
+
+mod common;
+
+use common::{Data, Dense, ORDERS, Order, levels, naive_gemm, same_bits};
+use spnm::{
+    Compressed, CompressedMut, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress,
+    decompress, gemm, prune, prune_gemm,
+};
+
+const SHAPES: [(usize, usize); 14] = [
+    (1, 4),
+    (3, 7),
+    (17, 64),
+    (16, 256),
+    (33, 129),
+    (5, 2),
+    (2, 515),
+    (1, 1),
+    (16, 1028),
+    (40, 33),
+    (8, 300),
+    (0, 8),
+    (8, 0),
+    (31, 1100),
+];
+
+/// A matrix that is N:M already, for KEEP.
+fn kept(options: &Options<'_>, data: &[f32], rows: usize, cols: usize, p: Pattern) -> Vec<f32> {
+    let a = Dense::new(data, rows, cols, Order::Rows, 0);
+    let mut out = a.clone();
+    prune(options, Method::Magnitude, p, a.view(), out.view_mut()).expect("prune");
+    out.data()
+}
+
+#[test]
+fn compress_prune_and_decompress() {
+    let reference = Options::new().isa(Isa::Reference);
+    let pool = Pool::new(3).expect("a small pool");
+    let mut data = Data::new(1);
+    let mut cases = 0;
+    for &p in Pattern::ALL {
+        for (rows, cols) in SHAPES {
+            let dense = {
+                let kind = data.below(5);
+                data.matrix(kind, rows * cols)
+            };
+            let row0 = data.below(1000) as u64;
+            let col0 = (data.below(100) * p.m()) as u64;
+            let rng = Rng::new(data.below(1 << 40) as u64, 77).at(row0, col0);
+            for method in [Method::Mvue(rng), Method::Magnitude, Method::Keep] {
+                let dense = match method {
+                    Method::Keep => kept(&reference, &dense, rows, cols, p),
+                    _ => dense.clone(),
+                };
+                let source = Dense::new(&dense, rows, cols, Order::Rows, 0);
+                let mut want = Compressed::new(rows, cols, p).expect("memory");
+                compress(&reference, method, source.view(), want.as_mut()).expect("reference");
+                let mut want_dense = Dense::new(&dense, rows, cols, Order::Rows, 0);
+                prune(&reference, method, p, source.view(), want_dense.view_mut()).expect("prune");
+
+                for isa in levels() {
+                    for order in ORDERS {
+                        let options = Options::new().isa(isa);
+                        let options = if cases % 3 == 0 { options.pool(&pool) } else { options };
+                        let what = format!("{p} {rows}x{cols} {method:?} {isa:?} {order:?}");
+                        let a = Dense::new(&dense, rows, cols, order, cases % 3);
+
+                        // Leading dimensions with slack, which must stay.
+                        let (ldv, ldm) =
+                            (p.row_values(cols) + cases % 4, p.row_meta(cols) + cases % 3);
+                        let mut values = vec![777.0; rows * ldv];
+                        let mut meta = vec![0xA5; rows * ldm];
+                        let out =
+                            CompressedMut::new(&mut values, &mut meta, rows, cols, p, ldv, ldm)
+                                .expect("buffers");
+                        compress(&options, method, a.view(), out).expect("compress");
+                        for i in 0..rows {
+                            let (v, slack) = values[i * ldv..][..ldv].split_at(p.row_values(cols));
+                            let expected = &want.values()[i * v.len()..][..v.len()];
+                            assert!(same_bits(v, expected), "values of row {i}: {what}");
+                            assert!(slack.iter().all(|&x| x == 777.0), "slack: {what}");
+                            let (m, slack) = meta[i * ldm..][..ldm].split_at(p.row_meta(cols));
+                            assert_eq!(
+                                m,
+                                &want.meta()[i * m.len()..][..m.len()],
+                                "row {i}: {what}"
+                            );
+                            assert!(slack.iter().all(|&x| x == 0xA5), "slack: {what}");
+                        }
+
+                        let mut out = Dense::new(&dense, rows, cols, order, cases % 3);
+                        decompress(&options, want.as_ref(), out.view_mut()).expect("decompress");
+                        assert!(same_bits(&out.data(), &want_dense.data()), "decompress: {what}");
+                        assert!(out.slack_is_untouched(), "decompress slack: {what}");
+
+                        let mut out = Dense::new(&dense, rows, cols, order, cases % 3);
+                        spnm::prune_in_place(&options, method, p, out.view_mut()).expect("prune");
+                        assert!(same_bits(&out.data(), &want_dense.data()), "prune: {what}");
+                        assert!(out.slack_is_untouched(), "prune slack: {what}");
+                        cases += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(cases > 1000, "{cases} cases");
+}
+
+#[test]
+fn products() {
+    let reference = Options::new().isa(Isa::Reference);
+    let pool = Pool::new(2).expect("a small pool");
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(2);
+    let mut cases = 0;
+    for &p in Pattern::ALL {
+        for (rows, inner) in SHAPES {
+            for cols in [1, 16, 33, 150, 0] {
+                let rng = Rng::new(5, cols as u64);
+                let kind = if cols == 33 { 4 } else { data.below(4) };
+                let dense_a = data.matrix(kind, rows * inner);
+                let dense_b = data.matrix(0, inner * cols);
+                let dense_c = data.matrix(0, rows * cols);
+                let a = Dense::new(&dense_a, rows, inner, Order::Rows, 0);
+                let method = Method::Mvue(rng);
+                let mut packed = Compressed::new(rows, inner, p).expect("memory");
+                compress(&reference, method, a.view(), packed.as_mut()).expect("compress");
+                let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (2.3, 0.0), (1.0, -0.7)][cases % 4];
+                let mut want = dense_c.clone();
+                naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
+                for isa in levels() {
+                    let (order_a, order_b, order_c) =
+                        (ORDERS[cases % 3], ORDERS[cases / 3 % 3], ORDERS[cases / 9 % 3]);
+                    let what = format!(
+                        "{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {order_a:?} {order_b:?} {order_c:?}"
+                    );
+                    let options = Options::new().isa(isa);
+                    let options = if cases % 2 == 0 { options.pool(&pool) } else { options };
+                    let a = Dense::new(&dense_a, rows, inner, order_a, cases % 3);
+                    let b = Dense::new(&dense_b, inner, cols, order_b, cases % 4);
+                    let start =
+                        if beta == 0.0 { vec![f32::NAN; rows * cols] } else { dense_c.clone() };
+                    let mut c = Dense::new(&start, rows, cols, order_c, cases % 5);
+                    gemm(
+                        &options,
+                        &mut scratch,
+                        alpha,
+                        packed.as_ref(),
+                        b.view(),
+                        beta,
+                        c.view_mut(),
+                    )
+                    .expect("gemm");
+                    assert!(same_bits(&c.data(), &want), "gemm {what}");
+                    assert!(c.slack_is_untouched(), "gemm slack {what}");
+                    let mut c = Dense::new(&start, rows, cols, order_c, cases % 5);
+                    prune_gemm(
+                        &options,
+                        &mut scratch,
+                        method,
+                        p,
+                        alpha,
+                        a.view(),
+                        b.view(),
+                        beta,
+                        c.view_mut(),
+                    )
+                    .expect("prune_gemm");
+                    assert!(same_bits(&c.data(), &want), "prune_gemm {what}");
+                    assert!(c.slack_is_untouched(), "prune_gemm slack {what}");
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert!(cases > 1000, "{cases} cases");
+}
