@@ -6,6 +6,7 @@ use super::lanes::{MAX_LANES, deinterleave, interleave};
 use super::philox::{WORD_GROUPS, words_of_row, words_of_strip};
 use crate::kernels::CompressJob;
 use crate::pattern::index_bits;
+use std::mem::MaybeUninit;
 
 /// Groups that are selected before their indices are packed: whole bytes for every pattern.
 const CHUNK: usize = WORD_GROUPS;
@@ -110,6 +111,16 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     }
 }
 
+/// Memory that need not be cleared first.
+const fn uninit<T, const LEN: usize>() -> [MaybeUninit<T>; LEN] {
+    [const { MaybeUninit::uninit() }; LEN]
+}
+
+#[inline(always)]
+fn pointer<T, const LEN: usize>(memory: &mut [MaybeUninit<T>; LEN]) -> *mut T {
+    memory.as_mut_ptr().cast()
+}
+
 /// The entries of COUNT consecutive groups, entry i of each in vector i.
 ///
 /// # Safety
@@ -156,11 +167,21 @@ unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32
     }
 }
 
+/// Rows that go through a chunk together: of a column of A, whole cache lines.
+const BAND: usize = 64;
+/// The most strips of a band.
+const STRIPS: usize = BAND / 4;
+/// From one row of a band's staged values to the next: a chunk of two values a group, and a line more,
+/// so that rows do not fall onto each other in the cache.
+const BAND_STAGE: usize = 2 * CHUNK + 16;
+
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
-/// Strips of COUNT rows go through a chunk of groups together; a batch of groups whose values fill
-/// whole vectors is transposed at a time, as compressed rows are contiguous. What is not a full
-/// strip of unit stride goes through a small padded copy first.
+/// Bands of rows go through a chunk of groups together, strip by strip of COUNT rows; a batch of
+/// groups whose values fill whole vectors is transposed at a time, as compressed rows are contiguous.
+/// What is not a full strip of unit stride goes through a small padded copy first. Into memory (as
+/// against a cache) the values go by way of a stage, so that what is written of a row at a time is
+/// whole lines but for two, not one line in two halves.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn).
@@ -169,70 +190,169 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     l: L,
     job: &CompressJob,
 ) {
-    let groups = job.cols.div_ceil(M);
-    let mut words = [0u32; 2 * CHUNK * MAX_LANES];
-    let mut first = 0;
-    while first < groups {
-        let count = CHUNK.min(groups - first);
-        let mut r = 0;
-        while r < job.rows {
-            let valid = L::COUNT.min(job.rows - r);
-            let mut offset = 0;
-            if E::RANDOM {
-                let from;
-                (from, offset) = aligned(job.group0 + first as u32);
-                let row = job.row0 + r as u32;
-                // SAFETY: either half of `words` holds a chunk of COUNT rows.
+    let groups = if job.rows == 0 { 0 } else { job.cols.div_ceil(M) };
+    let mut words = uninit::<u32, { 2 * CHUNK * BAND }>();
+    let mut codes = uninit::<u32, { CHUNK * BAND }>();
+    let mut staged = uninit::<f32, { BAND * BAND_STAGE }>();
+    let stage = job.large && N <= 2;
+    // Blocks in both directions: every column of A and every row of values is a page of its own.
+    let mut corner = (0, 0);
+    while corner.1 < groups {
+        let end = (groups.min(corner.1 + BLOCK_GROUPS), job.rows.min(corner.0 + BLOCK_ROWS));
+        let mut first = corner.1;
+        while first < end.0 {
+            let count = CHUNK.min(end.0 - first);
+            let mut r = corner.0;
+            while r < end.1 {
+                let rows = BAND.min(end.1 - r);
+                let mut band = Band {
+                    row: r,
+                    rows,
+                    first,
+                    count,
+                    words: pointer(&mut words),
+                    codes: pointer(&mut codes),
+                    // SAFETY: row r of the values exists.
+                    target: unsafe { job.values.add(r * job.ld_values + first * N) },
+                    stride: job.ld_values.cast_signed(),
+                };
+                if E::RANDOM {
+                    // SAFETY: room for two chunks of a band.
+                    unsafe { band.draw(l, job) };
+                }
+                if stage {
+                    (band.target, band.stride) = (pointer(&mut staged), BAND_STAGE.cast_signed());
+                }
+                // SAFETY: the rows and groups of the band exist.
                 unsafe {
-                    words_of_strip(l, &job.key, row, from, words.as_mut_ptr());
-                    if offset + count > CHUNK {
-                        let half = words.as_mut_ptr().add(CHUNK * L::COUNT);
-                        words_of_strip(l, &job.key, row, from + CHUNK as u32, half);
+                    band.compress::<L, E, N, M>(l, job);
+                    band.write_codes::<N, M>(job);
+                    if stage {
+                        for i in 0..rows {
+                            let source = band.target.add(i * BAND_STAGE).cast_const();
+                            let target = job.values.add((r + i) * job.ld_values + first * N);
+                            target.copy_from_nonoverlapping(source, count * N);
+                        }
                     }
                 }
+                r += BAND;
             }
-            // SAFETY: rows r .. r + valid and groups first .. first + count exist; the words of
-            // the chunk begin at `offset` and there are two chunks of them.
-            unsafe {
-                let words = words.as_ptr().add(offset * L::COUNT);
-                strip::<L, E, N, M>(l, job, r, valid, first, count, words);
-            }
-            r += L::COUNT;
+            first += CHUNK;
         }
-        first += CHUNK;
+        corner.0 = end.1;
+        if corner.0 == job.rows {
+            corner = (0, end.0);
+        }
     }
 }
 
-/// `valid` rows from `r` on, `count` groups from `first` on.
-///
-/// # Safety
-/// They must exist, and `words` hold a vector for each of the groups.
-#[inline(always)]
-unsafe fn strip<L: Lanes, E: Estimator, const N: usize, const M: usize>(
-    l: L,
-    job: &CompressJob,
-    r: usize,
-    valid: usize,
+/// Rows and groups that are done before the next: few enough pages for a second-level TLB, and enough
+/// of each page to be worth its place there.
+const BLOCK_ROWS: usize = 1024;
+const BLOCK_GROUPS: usize = 4 * CHUNK;
+
+/// Some rows of A on their way through a chunk.
+struct Band {
+    row: usize,
+    rows: usize,
     first: usize,
     count: usize,
-    words: *const u32,
-) {
-    let bits = N * index_bits(M);
-    let batch = (L::COUNT / N).max(1);
-    let mut padded = [const { std::mem::MaybeUninit::<f32>::uninit() }; 16 * 16 * MAX_LANES];
-    let padded = padded.as_mut_ptr().cast::<f32>();
-    let mut tile = [0.0f32; MAX_LANES * MAX_LANES];
-    let mut code = l.splat_u(0);
-    let mut g = first;
-    while g < first + count {
-        let here = batch.min(first + count - g);
+    /// For each strip two chunks of words, a vector a group; those of the band begin at `words`.
+    words: *mut u32,
+    /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
+    codes: *mut u32,
+    /// Where the values of the first row and group go, and elements from row to row there.
+    target: *mut f32,
+    stride: isize,
+}
+
+impl Band {
+    /// Draws the words, and moves `words` to the first of them.
+    ///
+    /// # Safety
+    /// `words` has room for two chunks of every strip.
+    #[inline(always)]
+    unsafe fn draw<L: Lanes>(&mut self, l: L, job: &CompressJob) {
+        let (from, offset) = aligned(job.group0 + self.first as u32);
+        for strip in 0..self.rows.div_ceil(L::COUNT) {
+            let row = job.row0 + (self.row + strip * L::COUNT) as u32;
+            // SAFETY: the strip's own two chunks.
+            unsafe {
+                let words = self.words.add(strip * 2 * CHUNK * L::COUNT);
+                words_of_strip(l, &job.key, row, from, words);
+                if offset + self.count > CHUNK {
+                    let half = words.add(CHUNK * L::COUNT);
+                    words_of_strip(l, &job.key, row, from + CHUNK as u32, half);
+                }
+            }
+        }
+        self.words = self.words.wrapping_add(offset * L::COUNT);
+    }
+
+    /// # Safety
+    /// The contract of [`cols`]; the rows and groups of the band exist, and their words are drawn.
+    #[inline(always)]
+    unsafe fn compress<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        job: &CompressJob,
+    ) {
+        let batch = (L::COUNT / N).max(1);
+        let mut codes = [l.splat_u(0); STRIPS];
+        let end = self.first + self.count;
+        let mut g = self.first;
+        while g < end {
+            let here = batch.min(end - g);
+            if job.row_stride == 1 && (g + 2 * batch) * M <= job.cols {
+                // The next batch of columns: their strides defeat the hardware's guesses.
+                for c in 0..batch * M {
+                    let column = job.entry(self.row, (g + batch) * M + c);
+                    for line in 0..self.rows.div_ceil(16) {
+                        l.prefetch(column.wrapping_add(16 * line));
+                    }
+                }
+            }
+            for strip in 0..self.rows.div_ceil(L::COUNT) {
+                // SAFETY: `here` groups of this strip's rows.
+                unsafe {
+                    codes[strip] =
+                        self.batch::<L, E, N, M>(l, job, strip, g, here, batch, codes[strip]);
+                }
+            }
+            g += batch;
+        }
+    }
+
+    /// `here` groups from `g` on of one strip; `code` holds the indices that are not written yet, and
+    /// so does what is returned.
+    ///
+    /// # Safety
+    /// As [`compress`](Self::compress).
+    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
+    #[inline(always)]
+    unsafe fn batch<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        job: &CompressJob,
+        strip: usize,
+        g: usize,
+        here: usize,
+        batch: usize,
+        mut code: L::U,
+    ) -> L::U {
+        let bits = N * index_bits(M);
+        let r = self.row + strip * L::COUNT;
+        let valid = L::COUNT.min(self.row + self.rows - r);
         let full = valid == L::COUNT && here == batch && (g + batch) * M <= job.cols;
+        let mut padded = uninit::<f32, { 16 * 16 * MAX_LANES }>();
+        let padded = pointer(&mut padded);
+        let mut tile = uninit::<f32, { MAX_LANES * MAX_LANES }>();
+        let tile = pointer(&mut tile);
         // SAFETY: full: the entries of `batch` groups of COUNT rows. Otherwise the entries that
         // exist are copied to `padded`, which holds batch * M <= 16 * 16 columns of COUNT rows.
         let (source, stride) = unsafe {
-            let at = job.entry(r, g * M);
             if full && job.row_stride == 1 {
-                (at, job.col_stride)
+                (job.entry(r, g * M), job.col_stride)
             } else {
                 for c in 0..here * M {
                     let exist = if g * M + c < job.cols { valid } else { 0 };
@@ -252,76 +372,80 @@ unsafe fn strip<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             }
             // SAFETY: the word of group g + t; `tile` holds batch * N <= 16 vectors.
             let picked = unsafe {
-                let word = l.load_u(words.add((g - first + t) * L::COUNT));
+                let word = if E::RANDOM {
+                    let at = strip * 2 * CHUNK + (g - self.first + t);
+                    l.load_u(self.words.add(at * L::COUNT))
+                } else {
+                    l.splat_u(0)
+                };
                 let picked = E::select::<L, N, M>(l, x, word);
                 for k in 0..N {
-                    l.store(tile.as_mut_ptr().add((t * N + k) * L::COUNT), picked.values[k]);
+                    l.store(tile.add((t * N + k) * L::COUNT), picked.values[k]);
                 }
                 picked
             };
             let bit = (g + t) * bits;
             code = l.or_u(code, l.shl(picked.code, (bit % 32) as u32));
-            if (bit + bits) % 32 == 0 {
-                // SAFETY: these four bytes of metadata hold group g + t and those before it.
-                unsafe { scatter(l, job, r, valid, bit / 32 * 4, 4, code) };
+            let end = g + t + 1 == self.first + self.count;
+            if (bit + bits) % 32 == 0 || end {
+                // SAFETY: word (bit - first bit) / 32 of this strip's rows.
+                unsafe {
+                    let word = (bit - self.first * bits) / 32;
+                    l.store_u(self.codes.add(word * BAND + strip * L::COUNT), code);
+                }
                 code = l.splat_u(0);
             }
         }
         // SAFETY: the values of groups g .. g + here of `valid` rows; full: batch * N of each.
         unsafe {
-            let target = job.values.add(r * job.ld_values + g * N);
+            let target = self
+                .target
+                .offset((strip * L::COUNT).cast_signed() * self.stride)
+                .add((g - self.first) * N);
             if full {
                 for square in 0..(batch * N) / L::COUNT {
                     l.transpose(
-                        tile.as_ptr().add(square * L::COUNT * L::COUNT),
+                        tile.add(square * L::COUNT * L::COUNT),
                         L::COUNT.cast_signed(),
                         target.add(square * L::COUNT),
-                        job.ld_values.cast_signed(),
+                        self.stride,
                     );
                 }
             } else {
                 for lane in 0..valid {
+                    let row = target.offset(lane.cast_signed() * self.stride);
                     for j in 0..here * N {
-                        *target.add(lane * job.ld_values + j) = tile[j * L::COUNT + lane];
+                        *row.add(j) = *tile.add(j * L::COUNT + lane);
                     }
                 }
             }
         }
-        g += batch;
+        code
     }
-    let bit = (first + count) * bits;
-    if bit % 32 != 0 {
-        // SAFETY: the bytes that hold the last groups.
-        unsafe { scatter(l, job, r, valid, bit / 32 * 4, (bit % 32).div_ceil(8), code) };
-    }
-}
 
-/// The low `bytes` bytes of each lane's code to byte `at` of its row of metadata.
-///
-/// # Safety
-/// Those bytes of `valid` rows from `r` on must be writable.
-#[inline(always)]
-unsafe fn scatter<L: Lanes>(
-    l: L,
-    job: &CompressJob,
-    r: usize,
-    valid: usize,
-    at: usize,
-    bytes: usize,
-    code: L::U,
-) {
-    let mut lanes = [0u32; MAX_LANES];
-    // SAFETY: the buffer holds a vector; the caller's promise.
-    unsafe {
-        l.store_u(lanes.as_mut_ptr(), code);
-        let target = job.meta.add(r * job.ld_meta + at);
-        for (lane, word) in lanes.iter().enumerate().take(valid) {
-            let word = word.to_le_bytes();
-            let target = target.add(lane * job.ld_meta);
-            if bytes == 4 {
-                target.cast::<[u8; 4]>().write(word);
-            } else {
-                std::ptr::copy_nonoverlapping(word.as_ptr(), target, bytes);
+    /// Writes the packed indices, a row at a time: what a row gets of a chunk lies together.
+    ///
+    /// # Safety
+    /// The rows and groups of the band exist in the metadata, and [`compress`](Self::compress) has
+    /// packed them.
+    #[inline(always)]
+    unsafe fn write_codes<const N: usize, const M: usize>(&self, job: &CompressJob) {
+        let bits = N * index_bits(M);
+        let bytes = (self.count * bits).div_ceil(8);
+        for i in 0..self.rows {
+            // SAFETY: `first` is a multiple of 64, so the chunk's indices begin on this byte of the
+            // row, and fill `bytes`.
+            unsafe {
+                let target = job.meta.add((self.row + i) * job.ld_meta + self.first / 8 * bits);
+                for word in 0..bytes / 4 {
+                    let code = (*self.codes.add(word * BAND + i)).to_le_bytes();
+                    target.add(4 * word).cast::<[u8; 4]>().write(code);
+                }
+                if bytes % 4 != 0 {
+                    let code = (*self.codes.add(bytes / 4 * BAND + i)).to_le_bytes();
+                    let tail = target.add(bytes / 4 * 4);
+                    std::ptr::copy_nonoverlapping(code.as_ptr(), tail, bytes % 4);
+                }
             }
         }
     }

@@ -48,7 +48,11 @@ impl Estimator for Keep {
             // Not `x > 0`: a NaN is an entry like any other here.
             length[i] = l.select(l.eq(x[i], zero), zero, one);
         }
-        pick(l, &x, prefix_sums(l, length), middles(l))
+        let mut picked = pick(l, &x, prefix_sums(l, length), middles(l));
+        for kept in &mut picked.values {
+            *kept = l.select(l.eq(*kept, zero), zero, *kept);
+        }
+        picked
     }
 }
 
@@ -79,7 +83,8 @@ impl Estimator for Magnitude {
             length[i] = l.select(keep, one, zero);
         }
         let picked = pick(l, &x, prefix_sums(l, length), middles(l));
-        poison::<L, N, M>(l, tree_sum(l, a), picked)
+        let grown = picked.values;
+        finish::<L, N, M>(l, tree_sum(l, a), picked, grown)
     }
 }
 
@@ -98,12 +103,13 @@ impl Estimator for Mvue {
         let total = tree_sum(l, a);
 
         // At most N non-zeros: nothing need be dropped. Unit intervals then pick each of them, and
-        // a water level of zero leaves their values alone.
-        let mut nonzeros = l.splat_u(0);
+        // a water level of zero leaves their values alone. (Counted in f32: AVX-512 adds under a
+        // mask in one instruction, where LLVM makes two of an integer count.)
+        let mut nonzeros = zero;
         for i in 0..M {
-            nonzeros = l.add_where(l.lt(zero, a[i]), nonzeros, l.splat_u(1));
+            nonzeros = l.select(l.lt(zero, a[i]), l.add(nonzeros, one), nonzeros);
         }
-        let few = l.le_u(nonzeros, l.splat_u(N as u32));
+        let few = l.le(nonzeros, l.splat(N as f32));
 
         let tau = l.select(few, zero, water_level::<L, N, M>(l, a, total));
         let mut length = a;
@@ -123,13 +129,12 @@ impl Estimator for Mvue {
             *at = l.mul(l.add(l.splat(k as f32), u), step);
         }
 
-        let mut picked = pick(l, &x, edge, at);
-        for k in 0..N {
-            let kept = picked.values[k];
-            let grown = l.copysign(l.max(l.abs(kept), tau), kept);
-            picked.values[k] = l.select(l.eq(kept, zero), zero, grown);
+        let picked = pick(l, &x, edge, at);
+        let mut grown = picked.values;
+        for grown in &mut grown {
+            *grown = l.copysign(l.max(l.abs(*grown), tau), *grown);
         }
-        poison::<L, N, M>(l, total, picked)
+        finish::<L, N, M>(l, total, picked, grown)
     }
 }
 
@@ -142,27 +147,37 @@ fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], tot
     // N is a power of two, so this is the division by N.
     let mut tau = l.mul(total, l.splat(1.0 / N as f32));
     for _ in 1..N {
-        let mut rest = a;
         if N == 2 {
-            // One entry above, or none; with none the rest is the total again.
-            let mut any = l.lt(tau, a[0]);
-            rest[0] = l.select(any, zero, a[0]);
-            for i in 1..M {
-                let above = l.lt(tau, a[i]);
-                rest[i] = l.select(above, zero, a[i]);
-                any = l.or(any, above);
+            // One entry above, or none (also as rounded: if two were, their sum would exceed the
+            // total); with none the rest is the total again.
+            let (mut sum, mut rest) = (a, [zero; M]);
+            let mut most = a;
+            let mut len = M;
+            while len > 1 {
+                for i in 0..len / 2 {
+                    let (p, q) = (2 * i, 2 * i + 1);
+                    // Tree sums, and the same without the largest entry.
+                    let left = l.le(most[q], most[p]);
+                    rest[i] = if len == M {
+                        l.min(a[p], a[q])
+                    } else {
+                        l.add(l.select(left, rest[p], sum[p]), l.select(left, sum[q], rest[q]))
+                    };
+                    sum[i] = l.add(sum[p], sum[q]);
+                    most[i] = l.max(most[p], most[q]);
+                }
+                len /= 2;
             }
-            tau = l.select(any, tree_sum(l, rest), tau);
-        } else {
-            let mut share = l.splat(N as f32);
-            let one = l.splat(-1.0);
-            for i in 0..M {
-                let above = l.lt(tau, a[i]);
-                rest[i] = l.select(above, zero, a[i]);
-                share = l.add(share, l.select(above, one, zero));
-            }
-            tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
+            return l.select(l.lt(tau, most[0]), rest[0], tau);
         }
+        let mut rest = a;
+        let mut share = l.splat(N as f32);
+        for i in 0..M {
+            let above = l.lt(tau, a[i]);
+            rest[i] = l.select(above, zero, a[i]);
+            share = l.select(above, l.add(share, l.splat(-1.0)), share);
+        }
+        tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
     }
     tau
 }
@@ -208,7 +223,7 @@ fn middles<L: Lanes, const N: usize>(l: L) -> [L::F; N] {
 }
 
 /// The entries whose intervals (ending at `edge`) hold the ascending positions `at`; made distinct
-/// and kept in range where rounding would have it otherwise. Zeros come out as +0.
+/// and kept in range where rounding would have it otherwise.
 ///
 /// An index is held as a thermometer: `past[j]` says that it exceeds j. As the edges ascend, that
 /// is `edge[j] <= at[k]`, or that the index before it exceeds j - 1; and the k-th index lies in
@@ -238,25 +253,29 @@ fn pick<L: Lanes, const N: usize, const M: usize>(
             kept = l.select(past[j], x[j + 1], kept);
             code = l.add_where(past[j], code, one);
         }
-        values[k] = l.select(l.eq(kept, zero), zero, kept);
+        values[k] = kept;
     }
     Selection { values, code }
 }
 
-/// A block whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.
+/// The values `grown` where the entry picked is not zero, +0 where it is; a block whose magnitudes
+/// have no finite sum becomes the canonical NaN at indices 0 .. N.
 #[inline(always)]
-fn poison<L: Lanes, const N: usize, const M: usize>(
+fn finish<L: Lanes, const N: usize, const M: usize>(
     l: L,
     total: L::F,
-    picked: Selection<L, N>,
+    mut picked: Selection<L, N>,
+    grown: [L::F; N],
 ) -> Selection<L, N> {
+    let zero = l.splat(0.0);
     let finite = l.lt(total, l.splat(f32::INFINITY));
-    let mut out = picked;
+    let otherwise = l.select(finite, zero, l.splat(f32::NAN));
     for k in 0..N {
-        out.values[k] = l.select(finite, out.values[k], l.splat(f32::NAN));
+        let nonzero = l.and(finite, l.lt(zero, l.abs(picked.values[k])));
+        picked.values[k] = l.select(nonzero, grown[k], otherwise);
     }
-    out.code = l.select_u(finite, out.code, l.splat_u(canonical_code::<N, M>()));
-    out
+    picked.code = l.select_u(finite, picked.code, l.splat_u(canonical_code::<N, M>()));
+    picked
 }
 
 /// Indices 0 .. N, packed.

@@ -83,6 +83,10 @@ pub(crate) unsafe trait Lanes: Copy {
     /// # Safety
     /// `COUNT` elements from `p` on must be writable.
     unsafe fn store(self, p: *mut f32, a: Self::F);
+    /// A hint that the line of `p`, which may be any address, is read soon.
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+
     /// # Safety
     /// As [`load`](Lanes::load).
     unsafe fn load_u(self, p: *const u32) -> Self::U;
