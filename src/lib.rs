@@ -1,5 +1,47 @@
-//! N:M sparsity for CPUs.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! N:M sparsity for CPUs: prune a matrix so that N of every M entries stay, **without bias and with
+//! the least possible variance**, compress it, and multiply the compressed form.
+//!
+//! The weight gradient of a layer is a product of two dense matrices. Replace one of them by an
+//! unbiased N:M estimate of itself and half of the multiplications go (three quarters for 1:4), while the expectation
+//! of the gradient stays what it was. That is "Minimum Variance Unbiased N:M Sparsity for the Neural
+//! Gradients" (arXiv 2203.10991), here for CPUs: [`prune_gemm`] is the whole step in one call.
+//!
+//! ```
+#![doc = include_str!("../examples/quickstart.rs")]
+//! ```
+//!
+//! # What is where
+//!
+//! | to | call |
+//! |---|---|
+//! | prune and compress in one pass | [`compress`] |
+//! | prune, compress and multiply in one call | [`prune_gemm`] |
+//! | multiply a compressed matrix | [`gemm`] |
+//! | prune and stay dense | [`prune`], [`prune_in_place`] |
+//! | go back to dense | [`decompress`] |
+//! | check metadata that comes from elsewhere | [`validate`] |
+//!
+//! Matrices are strided views, [`MatRef`] and [`MatMut`]: a transpose is a swap of strides. `N:M`
+//! keeps **N of every M** consecutive entries along the columns of A ([`Pattern`]); how they are
+//! chosen is a [`Method`]. Which level and which threads a call uses is in its [`Options`].
+//!
+//! # What holds for every function
+//!
+//! - **Same bits everywhere.** Results do not depend on the instruction set ([`Isa`]), the number of
+//!   threads, the storage order of an operand, or how rows and columns are cut into calls. Random
+//!   numbers are a function of logical coordinates ([`Rng`]).
+//! - **Checked first.** Sizes, strides, overlap and overflow are checked before anything is
+//!   written; an [`Error`] names the argument and the value, and outputs are untouched.
+//! - **No surprises.** No threads but those of a [`Pool`] that the caller passes, no allocation but
+//!   that of a [`Scratch`] that the caller keeps, no global state but the detected level, nothing
+//!   read or written outside a view.
+//!
+//! # When not to use it
+//!
+//! A matrix that is unstructured sparse (most entries zero anywhere) wants CSR; one that is small, or is
+//! multiplied once by a single vector, gains nothing; a model that never was trained for N:M weights
+//! loses accuracy with [`Method::Magnitude`]. The unbiased estimate adds variance to a gradient:
+//! at small batches it may matter, and [`Method::Mvue`] only makes it as small as it can be.
 
 mod compressed;
 mod error;

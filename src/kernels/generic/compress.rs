@@ -303,15 +303,6 @@ impl Band {
         let mut g = self.first;
         while g < end {
             let here = batch.min(end - g);
-            if job.row_stride == 1 && (g + 2 * batch) * M <= job.cols {
-                // The next batch of columns: their strides defeat the hardware's guesses.
-                for c in 0..batch * M {
-                    let column = job.entry(self.row, (g + batch) * M + c);
-                    for line in 0..self.rows.div_ceil(16) {
-                        l.prefetch(column.wrapping_add(16 * line));
-                    }
-                }
-            }
             for strip in 0..self.rows.div_ceil(L::COUNT) {
                 // SAFETY: `here` groups of this strip's rows.
                 unsafe {
@@ -367,8 +358,11 @@ impl Band {
         for t in 0..here {
             let mut x = [l.splat(0.0); M];
             for (i, x) in x.iter_mut().enumerate() {
+                let column = source.wrapping_offset((t * M + i).cast_signed() * stride);
                 // SAFETY: column t * M + i of the source.
-                *x = unsafe { l.load(source.offset((t * M + i).cast_signed() * stride)) };
+                *x = unsafe { l.load(column) };
+                // The same rows of the next batch: the strides defeat the hardware's guesses.
+                l.prefetch(column.wrapping_offset((batch * M).cast_signed() * stride));
             }
             // SAFETY: the word of group g + t; `tile` holds batch * N <= 16 vectors.
             let picked = unsafe {
