@@ -184,3 +184,67 @@ pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mu
         }
     }
 }
+
+/// How much of the heavy loops to run: the environment variable `SPNM_TEST_EFFORT`, 1 (the default:
+/// everything) or 0 (a small part, for emulators). Scaled-down tests say so on stdout.
+pub fn effort() -> usize {
+    match std::env::var("SPNM_TEST_EFFORT").as_deref() {
+        Err(_) | Ok("1") => 1,
+        Ok("0") => {
+            println!("SPNM_TEST_EFFORT=0: heavy loops run a small part");
+            0
+        }
+        Ok(other) => panic!("SPNM_TEST_EFFORT is {other:?}: expected 0 or 1"),
+    }
+}
+
+/// `full` at the default effort, `small` at effort 0.
+pub fn by_effort(full: usize, small: usize) -> usize {
+    if effort() == 0 { small } else { full }
+}
+
+/// The column in its group of kept value `e` of a row, from the row's packed metadata.
+pub fn index_of(meta: &[u8], e: usize, p: spnm::Pattern) -> usize {
+    let bit = e * p.index_bits();
+    usize::from(meta[bit / 8] >> (bit % 8)) & (p.m() - 1)
+}
+
+/// The dense form of compressed rows without padding, by the definition of the format.
+pub fn dense_of(
+    values: &[f32],
+    meta: &[u8],
+    rows: usize,
+    cols: usize,
+    p: spnm::Pattern,
+) -> Vec<f32> {
+    let (kept, bytes) = (p.row_values(cols), p.row_meta(cols));
+    let mut dense = vec![0.0; rows * cols];
+    for i in 0..rows {
+        for e in 0..kept {
+            let col = e / p.n() * p.m() + index_of(&meta[i * bytes..], e, p);
+            if col < cols {
+                dense[i * cols + col] = values[i * kept + e];
+            }
+        }
+    }
+    dense
+}
+
+/// Every element times `factor`.
+pub fn scaled(data: &[f32], factor: f32) -> Vec<f32> {
+    data.iter().map(|x| x * factor).collect()
+}
+
+/// The matrix (row-major) compressed on one level, as an owned value.
+pub fn compressed(
+    isa: Isa,
+    method: spnm::Method,
+    data: &[f32],
+    (rows, cols): (usize, usize),
+    p: spnm::Pattern,
+) -> spnm::Compressed {
+    let a = MatRef::row_major(data, rows, cols).expect("a row-major matrix");
+    let mut out = spnm::Compressed::new(rows, cols, p).expect("memory");
+    spnm::compress(&spnm::Options::new().isa(isa), method, a, out.as_mut()).expect("compress");
+    out
+}
