@@ -176,8 +176,9 @@ pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mu
                 let k = e / p.n() * p.m() + ((byte >> (bit % 8)) & (p.m() - 1));
                 let value = a.values()[i * kept + e];
                 let value = if alpha == 1.0 { value } else { alpha * value };
-                // Past `inner` both factors count as +0.
-                let (value, b) = if k < inner { (value, b[k * cols + j]) } else { (0.0, 0.0) };
+                // Past `inner` there is a zero of alpha's sign times +0.
+                let past = (0f32.copysign(alpha), 0.0);
+                let (value, b) = if k < inner { (value, b[k * cols + j]) } else { past };
                 acc = value.mul_add(b, acc);
             }
             *c = acc;
