@@ -30,6 +30,34 @@ impl Data {
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
     }
 
+    /// Bell-shaped numbers in (-2, 2), the same on every machine: no libm in between.
+    pub fn bells(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| (0..4).map(|_| self.uniform()).sum::<f32>() - 2.0).collect()
+    }
+
+    /// As `bells`, with zeros, ties, numbers of every scale, and now and then one that is not finite.
+    pub fn mixture(&mut self, len: usize) -> Vec<f32> {
+        let mut data = self.bells(len);
+        for x in &mut data {
+            *x = match self.below(1000) {
+                0 => f32::NAN,
+                1 => f32::INFINITY,
+                2 => -0.0,
+                3 => 3e38,
+                4..10 => f32::from_bits(1 + self.word() % 9),
+                10..200 => 0.0,
+                200..300 => x.round(),
+                // Exponents from -15 to 16, either sign, any mantissa.
+                300..500 => {
+                    let word = self.word();
+                    f32::from_bits((word & 0x807F_FFFF) | (112 + (word >> 23 & 31)) << 23)
+                }
+                _ => *x,
+            };
+        }
+        data
+    }
+
     /// One of five kinds of numbers: normal; lognormal with signs; mostly zeros; small integers
     /// (ties); tiny, with one NaN, infinity or huge number somewhere.
     pub fn matrix(&mut self, kind: usize, len: usize) -> Vec<f32> {
