@@ -44,12 +44,11 @@ unsafe impl GlobalAlloc for Watched {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        if Self::admit() {
-            unsafe { System.realloc(ptr, layout, size) }
-        } else {
-            std::ptr::null_mut()
+        if !Self::admit() {
+            return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(ptr, layout, size) }
     }
 }
 
@@ -109,7 +108,7 @@ fn a_training_loop_allocates_in_its_first_step_alone() {
                 let mut step = |stream: u64| {
                     let method = Method::Mvue(Rng::new(7, stream));
                     // C with its columns contiguous needs the most scratch memory.
-                    let to = MatMut::new(&mut c, ROWS, COLS, 1, ROWS as isize).expect("c");
+                    let to = view_mut(&mut c, COLS, ROWS).t();
                     prune_gemm(
                         &options,
                         &mut scratch,

@@ -3,6 +3,11 @@
 //!
 //! `Error::Memory` of a call is in tests/allocation.rs; `Error::Panic` stands for a bug and cannot
 //! be reached through the API.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of tests are small"
+)]
 
 mod common;
 

@@ -1,6 +1,11 @@
 //! Nothing outside the operands is read or written: every buffer lies directly before, then directly
 //! after, a page that may not be touched, with canaries on its other side and between its rows.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of tests are small"
+)]
 
 mod common;
 
@@ -197,9 +202,9 @@ impl Grid {
     }
 
     fn with(self, data: &[f32]) -> Self {
-        for e in 0..self.rows * self.cols {
+        for (e, &x) in data.iter().enumerate() {
             // SAFETY: an element of the block.
-            unsafe { *self.at(e / self.cols, e % self.cols) = data[e] };
+            unsafe { *self.at(e / self.cols, e % self.cols) = x };
         }
         self
     }
@@ -416,7 +421,7 @@ impl Bench {
         }
     }
 
-    /// gemm and prune_gemm of one shape, on every level, with each buffer at its place:
+    /// `gemm` and `prune_gemm` of one shape, on every level, with each buffer at its place:
     /// a, values, meta, b, c.
     fn products(
         &mut self,

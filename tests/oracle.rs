@@ -1,5 +1,5 @@
-//! What the oracle computed (tests/oracle/oracle.py, the definition of the bits) is what every level
-//! returns. The vectors and their format are those of tests/oracle/make_vectors.py.
+//! What the oracle computed (`tests/oracle/oracle.py`, the definition of the bits) is what every level
+//! returns. The vectors and their format are those of `tests/oracle/make_vectors.py`.
 
 mod common;
 

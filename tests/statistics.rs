@@ -3,6 +3,11 @@
 //! Seeds are fixed, so every run sees the same numbers. Bounds follow from tails of the binomial and the
 //! normal distribution: each test allows a probability of at most `ALPHA` of failing for a correct
 //! library with another seed, shared out over all its comparisons.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of tests are small"
+)]
 
 mod common;
 
@@ -88,7 +93,7 @@ fn inclusion_mean_and_variance() {
         let out = draws(p, &row, t, Rng::new(0xC0FFEE, p.m() as u64));
         let mut seen = vec![0u32; GROUPS * m];
         let mut sum = vec![0.0f64; GROUPS * m];
-        let mut square = vec![0.0f64; GROUPS];
+        let mut square = [0.0f64; GROUPS];
         for_each_group(&out, |_, g, values, index| {
             let mut error: f64 = row[g * m..][..m].iter().map(|&x| f64::from(x).powi(2)).sum();
             for (&i, &value) in index.iter().zip(values) {

@@ -1,5 +1,10 @@
 //! What the tests share: data, matrices with slack, equality to the bit.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of tests are small"
+)]
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
