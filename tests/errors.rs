@@ -891,3 +891,56 @@ fn in_place_through_two_views() {
     prune(&OPTIONS, m, P, raw(base, 7, 30, 30, 1), raw_mut(base, 7, 30, 30, 1)).expect("in place");
     assert!(same_bits(&data, &want));
 }
+
+/// A and C as columns of one matrix, of every place and width: legal exactly where no element is shared.
+#[test]
+fn interleaved_views_of_every_width() {
+    let (rows, ld) = (4, 10);
+    let mut scratch = Scratch::new();
+    let mut counts = [0, 0];
+    let columns = || (0..ld).flat_map(|from| (1..=ld - from).map(move |width| (from, width)));
+    for (from_a, inner) in columns() {
+        for (from_c, cols) in columns() {
+            for by_columns in [false, true] {
+                let mut buffer: Vec<f32> = (1..=100u8).map(f32::from).collect();
+                let before = buffer.clone();
+                let base = buffer.as_mut_ptr();
+                // By columns: the transposes, so that A and C begin in different rows of the buffer
+                // and share their columns' stride; then both have `ld` rows' worth of room.
+                let (a, c) = match by_columns {
+                    false => (
+                        raw(base.wrapping_add(from_a), rows, inner, ld as isize, 1),
+                        raw_mut(base.wrapping_add(from_c), rows, cols, ld as isize, 1),
+                    ),
+                    true => (
+                        raw(base.wrapping_add(from_a), inner, rows, 1, ld as isize),
+                        raw_mut(base.wrapping_add(from_c), inner, rows, 1, ld as isize),
+                    ),
+                };
+                let c_cols = if by_columns { inner } else { cols };
+                if by_columns && from_c + inner > ld {
+                    continue;
+                }
+                let shared = from_a < from_c + c_cols && from_c < from_a + inner;
+                let b = vec![1.0; if by_columns { rows * rows } else { inner * cols }];
+                let b = if by_columns { view(&b, rows, rows) } else { view(&b, inner, cols) };
+                let m = Method::Magnitude;
+                let result = prune_gemm(&OPTIONS, &mut scratch, m, P, 1.0, a, b, 0.0, c);
+                counts[usize::from(shared)] += 1;
+                if shared {
+                    overlaps(result, "c", "a");
+                    assert!(same_bits(&buffer, &before));
+                } else {
+                    let what = format!("A {from_a} + {inner}, C {from_c} + {cols}, {by_columns}");
+                    result.expect(&what);
+                    for (e, (x, y)) in buffer.iter().zip(&before).enumerate() {
+                        let written =
+                            (from_c..from_c + c_cols).contains(&(e % ld)) && e / ld < rows;
+                        assert!(written || x == y, "{what}: element {e}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(counts[0] > 500 && counts[1] > 500, "{counts:?}");
+}
