@@ -905,8 +905,7 @@ fn interleaved_views_of_every_width() {
                 let mut buffer: Vec<f32> = (1..=100u8).map(f32::from).collect();
                 let before = buffer.clone();
                 let base = buffer.as_mut_ptr();
-                // By columns: the transposes, so that A and C begin in different rows of the buffer
-                // and share their columns' stride; then both have `ld` rows' worth of room.
+                // By columns: transposes of such views, both inner x rows.
                 let (a, c) = match by_columns {
                     false => (
                         raw(base.wrapping_add(from_a), rows, inner, ld as isize, 1),
