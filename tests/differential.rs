@@ -176,3 +176,43 @@ fn products() {
     }
     assert!(cases > 1000, "{cases} cases");
 }
+
+/// Products whose inner dimension takes several staged blocks of A, and several slices of B.
+#[test]
+fn long_products() {
+    let pool = Pool::new(2).expect("a small pool");
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(3);
+    for (number, &p) in Pattern::ALL.iter().enumerate() {
+        // Blocks of 128 rows stage some 256 kept values at a time.
+        let (rows, inner, cols) =
+            (129, 3 * 256 * (p.m() / p.n()) + p.m() + 1, 17 + 20 * (number % 3));
+        let method = Method::Mvue(Rng::new(6, 6).at(5, 3 * p.m() as u64));
+        let dense_a = data.matrix(0, rows * inner);
+        let (dense_b, dense_c) = (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
+        let packed = common::compressed(Isa::Reference, method, &dense_a, (rows, inner), p);
+        for (alpha, beta) in [(1.0, 0.5), (-1.5, 1.0)] {
+            let mut want = dense_c.clone();
+            naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
+            for (turn, isa) in levels().into_iter().enumerate() {
+                let options = Options::new().isa(isa);
+                let options = if turn % 2 == 0 { options.pool(&pool) } else { options };
+                let order = |i: usize| ORDERS[(number + turn + i) % 3];
+                let what =
+                    format!("{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {:?}", order(0));
+                let a = Dense::new(&dense_a, rows, inner, order(0), 0);
+                let b = Dense::new(&dense_b, inner, cols, order(1), 0);
+                let mut c = Dense::new(&dense_c, rows, cols, order(2), 1);
+                let to = c.view_mut();
+                gemm(&options, &mut scratch, alpha, packed.as_ref(), b.view(), beta, to)
+                    .expect("gemm");
+                assert!(same_bits(&c.data(), &want), "gemm {what}");
+                let mut c = Dense::new(&dense_c, rows, cols, order(2), 1);
+                let (a, b, to) = (a.view(), b.view(), c.view_mut());
+                prune_gemm(&options, &mut scratch, method, p, alpha, a, b, beta, to)
+                    .expect("prune_gemm");
+                assert!(same_bits(&c.data(), &want), "prune_gemm {what}");
+            }
+        }
+    }
+}

@@ -23,7 +23,8 @@ use std::ops::Range;
 /// that starts from `beta * C` (`beta` 0: from +0, and C is not read; 1: from C; else rounded
 /// once). `alpha` other than 1 first multiplies each kept value (rounded once). Kept zeros multiply;
 /// pruned entries do not, so a NaN or infinity in B reaches C only through kept entries. An index
-/// that points past `inner` multiplies nothing, whatever its value: it counts as +0 times +0.
+/// that points past `inner` multiplies nothing, whatever its value and `alpha`: it counts as a zero
+/// of `alpha`'s sign times +0.
 ///
 /// # Determinism
 /// Hence the same bits on every level, for every number of threads, and however the caller cuts
@@ -282,7 +283,7 @@ impl Product<'_> {
                             *to.add(j) = alpha * *from.add(j);
                         }
                         let meta = given.meta.add(i * given.ld_meta);
-                        zero_past(p, meta, k.len(), to);
+                        zero_past(p, meta, k.len(), to, alpha);
                     }
                 }
                 Staged { values, ld_values, ..given }
@@ -291,12 +292,18 @@ impl Product<'_> {
                 let target = Target { large: false, values, ld_values, meta, ld_meta };
                 let at = (rows.start, k.start);
                 let count = rows.len() * ld_values;
+                let inner = k.len();
                 // SAFETY: a part of A, which was checked; the block holds its compressed form.
                 unsafe {
-                    compress_block(self.kernels, p, method, a.part(rows, k), at, target);
+                    compress_block(self.kernels, p, method, a.part(rows.clone(), k), at, target);
                     if alpha != 1.0 {
                         for j in 0..count {
                             *values.add(j) *= alpha;
+                        }
+                        // Zeros times an infinite or NaN alpha, where there is nothing to multiply.
+                        for i in 0..rows.len() {
+                            let meta = meta.add(i * ld_meta);
+                            zero_past(p, meta, inner, values.add(i * ld_values), alpha);
                         }
                     }
                 }
@@ -457,11 +464,12 @@ impl Product<'_> {
     }
 }
 
-/// Zeroes the values of a row's short last group, of `cols` entries in all, whose index points past it.
+/// Zeroes the values of a row's short last group, of `cols` entries in all, whose index points past
+/// it: `alpha` times +0, were `alpha` finite.
 ///
 /// # Safety
 /// The row's metadata is readable, its values writable.
-unsafe fn zero_past(p: Pattern, meta: *const u8, cols: usize, values: *mut f32) {
+unsafe fn zero_past(p: Pattern, meta: *const u8, cols: usize, values: *mut f32, alpha: f32) {
     let left = cols % p.m();
     if left == 0 {
         return;
@@ -473,7 +481,7 @@ unsafe fn zero_past(p: Pattern, meta: *const u8, cols: usize, values: *mut f32) 
         unsafe {
             let index = usize::from(*meta.add(bit / 8)) >> (bit % 8) & (p.m() - 1);
             if index >= left {
-                *values.add(group * p.n() + k) = 0.0;
+                *values.add(group * p.n() + k) = 0f32.copysign(alpha);
             }
         }
     }

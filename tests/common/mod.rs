@@ -1,5 +1,10 @@
 //! What the tests share: data, matrices with slack, equality to the bit.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of tests are small"
+)]
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
@@ -28,6 +33,34 @@ impl Data {
     pub fn normal(&mut self) -> f32 {
         let (u, v) = (f64::from(self.uniform()) + 1e-9, f64::from(self.uniform()));
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+    }
+
+    /// Bell-shaped numbers in (-2, 2), the same on every machine: no libm in between.
+    pub fn bells(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| (0..4).map(|_| self.uniform()).sum::<f32>() - 2.0).collect()
+    }
+
+    /// As `bells`, with zeros, ties, numbers of every scale, and now and then one that is not finite.
+    pub fn mixture(&mut self, len: usize) -> Vec<f32> {
+        let mut data = self.bells(len);
+        for x in &mut data {
+            *x = match self.below(1000) {
+                0 => f32::NAN,
+                1 => f32::INFINITY,
+                2 => -0.0,
+                3 => 3e38,
+                4..10 => f32::from_bits(1 + self.word() % 9),
+                10..200 => 0.0,
+                200..300 => x.round(),
+                // Exponents from -15 to 16, either sign, any mantissa.
+                300..500 => {
+                    let word = self.word();
+                    f32::from_bits((word & 0x807F_FFFF) | (112 + (word >> 23 & 31)) << 23)
+                }
+                _ => *x,
+            };
+        }
+        data
     }
 
     /// One of five kinds of numbers: normal; lognormal with signs; mostly zeros; small integers
@@ -176,11 +209,76 @@ pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mu
                 let k = e / p.n() * p.m() + ((byte >> (bit % 8)) & (p.m() - 1));
                 let value = a.values()[i * kept + e];
                 let value = if alpha == 1.0 { value } else { alpha * value };
-                // Past `inner` both factors count as +0.
-                let (value, b) = if k < inner { (value, b[k * cols + j]) } else { (0.0, 0.0) };
+                // Past `inner` there is a zero of alpha's sign times +0.
+                let past = (0f32.copysign(alpha), 0.0);
+                let (value, b) = if k < inner { (value, b[k * cols + j]) } else { past };
                 acc = value.mul_add(b, acc);
             }
             *c = acc;
         }
     }
+}
+
+/// How much of the heavy loops to run: the environment variable `SPNM_TEST_EFFORT`, 1 (the default:
+/// everything) or 0 (a small part, for emulators). Scaled-down tests say so on stdout.
+pub fn effort() -> usize {
+    match std::env::var("SPNM_TEST_EFFORT").as_deref() {
+        Err(_) | Ok("1") => 1,
+        Ok("0") => {
+            println!("SPNM_TEST_EFFORT=0: heavy loops run a small part");
+            0
+        }
+        Ok(other) => panic!("SPNM_TEST_EFFORT is {other:?}: expected 0 or 1"),
+    }
+}
+
+/// `full` at the default effort, `small` at effort 0.
+pub fn by_effort(full: usize, small: usize) -> usize {
+    if effort() == 0 { small } else { full }
+}
+
+/// The column in its group of kept value `e` of a row, from the row's packed metadata.
+pub fn index_of(meta: &[u8], e: usize, p: spnm::Pattern) -> usize {
+    let bit = e * p.index_bits();
+    usize::from(meta[bit / 8] >> (bit % 8)) & (p.m() - 1)
+}
+
+/// The dense form of compressed rows without padding, by the definition of the format.
+pub fn dense_of(
+    values: &[f32],
+    meta: &[u8],
+    rows: usize,
+    cols: usize,
+    p: spnm::Pattern,
+) -> Vec<f32> {
+    let (kept, bytes) = (p.row_values(cols), p.row_meta(cols));
+    let mut dense = vec![0.0; rows * cols];
+    for i in 0..rows {
+        for e in 0..kept {
+            let col = e / p.n() * p.m() + index_of(&meta[i * bytes..], e, p);
+            if col < cols {
+                dense[i * cols + col] = values[i * kept + e];
+            }
+        }
+    }
+    dense
+}
+
+/// Every element times `factor`.
+pub fn scaled(data: &[f32], factor: f32) -> Vec<f32> {
+    data.iter().map(|x| x * factor).collect()
+}
+
+/// The matrix (row-major) compressed on one level, as an owned value.
+pub fn compressed(
+    isa: Isa,
+    method: spnm::Method,
+    data: &[f32],
+    (rows, cols): (usize, usize),
+    p: spnm::Pattern,
+) -> spnm::Compressed {
+    let a = MatRef::row_major(data, rows, cols).expect("a row-major matrix");
+    let mut out = spnm::Compressed::new(rows, cols, p).expect("memory");
+    spnm::compress(&spnm::Options::new().isa(isa), method, a, out.as_mut()).expect("compress");
+    out
 }

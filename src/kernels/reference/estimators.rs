@@ -3,10 +3,13 @@
 //! x: the M entries; returned: the N kept values and their indices, ascending.
 
 /// Sum as a balanced tree of neighbours: part of the definition of the bits.
-fn tree_sum<const M: usize>(a: [f32; M]) -> f32 {
-    let mut a = a.to_vec();
-    while a.len() > 1 {
-        a = a.chunks(2).map(|pair| pair[0] + pair[1]).collect();
+fn tree_sum<const M: usize>(mut a: [f32; M]) -> f32 {
+    let mut len = M;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            a[i] = a[2 * i] + a[2 * i + 1];
+        }
     }
     a[0]
 }
@@ -67,8 +70,8 @@ pub(super) fn magnitude<const N: usize, const M: usize>(x: &[f32; M]) -> ([f32; 
     if !total.is_finite() {
         return finish(x, std::array::from_fn(|k| k), |kept| kept, total);
     }
-    let mut order: Vec<usize> = (0..M).collect();
-    order.sort_by(|&i, &j| a[j].total_cmp(&a[i])); // stable
+    let mut order: [usize; M] = std::array::from_fn(|i| i);
+    order.sort_unstable_by(|&i, &j| a[j].total_cmp(&a[i]).then(i.cmp(&j)));
     let mut length = [0.0; M];
     for &i in &order[..N] {
         length[i] = if a[i] > 0.0 { 1.0 } else { 0.0 };

@@ -1,0 +1,228 @@
+//! A training loop allocates nothing after its first step, and memory that cannot be had is an error.
+
+mod common;
+
+use common::{Data, levels};
+use spnm::{
+    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress,
+    decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Counts the calling thread's allocations, and refuses them on demand.
+struct Watched;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static REFUSE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Watched {
+    /// Counts one; whether it may proceed.
+    fn admit() -> bool {
+        COUNT.set(COUNT.get() + 1);
+        !REFUSE.get()
+    }
+}
+
+// SAFETY: the system's allocator, or null.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        if Self::admit() { unsafe { System.alloc(layout) } } else { std::ptr::null_mut() }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(ptr, layout) };
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        if Self::admit() { unsafe { System.alloc_zeroed(layout) } } else { std::ptr::null_mut() }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !Self::admit() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+
+/// How many allocations `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+/// Runs `work` while every allocation of this thread fails.
+fn without_memory<T>(work: impl FnOnce() -> T) -> T {
+    REFUSE.set(true);
+    let result = work();
+    REFUSE.set(false);
+    result
+}
+
+const ROWS: usize = 150;
+const INNER: usize = 301;
+const COLS: usize = 70;
+
+fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
+    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
+}
+
+fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
+    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
+    let refused = without_memory(|| Vec::<u8>::new().try_reserve_exact(10).is_err());
+    assert!(refused);
+}
+
+#[test]
+fn a_training_loop_allocates_in_its_first_step_alone() {
+    let mut data = Data::new(1);
+    // Rows contiguous and, as for a weight gradient, columns contiguous.
+    let (a, b) = (data.matrix(0, ROWS * INNER), data.matrix(0, INNER * COLS));
+    let mut c = vec![0.0; ROWS * COLS];
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        for &p in Pattern::ALL {
+            for transposed in [false, true] {
+                let a = match transposed {
+                    false => view(&a, ROWS, INNER),
+                    true => view(&a, INNER, ROWS).t(),
+                };
+                let mut scratch = Scratch::new();
+                let mut packed = Compressed::new(ROWS, INNER, p).expect("memory");
+                let mut step = |stream: u64| {
+                    let method = Method::Mvue(Rng::new(7, stream));
+                    // C with its columns contiguous needs the most scratch memory.
+                    let to = view_mut(&mut c, COLS, ROWS).t();
+                    prune_gemm(
+                        &options,
+                        &mut scratch,
+                        method,
+                        p,
+                        0.5,
+                        a,
+                        view(&b, INNER, COLS),
+                        0.9,
+                        to,
+                    )
+                    .expect("prune_gemm");
+                    compress(&options, method, a, packed.as_mut()).expect("compress");
+                    let to = view_mut(&mut c, ROWS, COLS);
+                    let (a, b) = (packed.as_ref(), view(&b, INNER, COLS));
+                    gemm(&options, &mut scratch, 1.0, a, b, 1.0, to).expect("gemm");
+                    // Smaller ones fit as well.
+                    let to = view_mut(&mut c[..COLS], 1, COLS);
+                    let first = spnm::CompressedRef::new(
+                        packed.values(),
+                        packed.meta(),
+                        1,
+                        INNER,
+                        p,
+                        p.row_values(INNER),
+                        p.row_meta(INNER),
+                    );
+                    let first = first.expect("the first row");
+                    gemm(&options, &mut scratch, 1.0, first, b, 1.0, to).expect("gemm");
+                };
+                let first = allocations(|| step(0));
+                assert!((1..=2).contains(&first), "{first} in the first step: {p} {isa:?}");
+                let later = allocations(|| (1..4).for_each(&mut step));
+                assert_eq!(later, 0, "{p} {isa:?} transposed: {transposed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_pass_operations_allocate_nothing() {
+    let mut data = Data::new(2);
+    let a = data.matrix(0, ROWS * INNER);
+    let mut out = vec![0.0; ROWS * INNER];
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        for &p in Pattern::ALL {
+            for method in [Method::Mvue(Rng::new(1, 1)), Method::Magnitude, Method::Keep] {
+                for transposed in [false, true] {
+                    let source = match method {
+                        Method::Keep => vec![0.0; a.len()],
+                        _ => a.clone(),
+                    };
+                    let mut packed = Compressed::new(ROWS, INNER, p).expect("memory");
+                    let count = allocations(|| {
+                        let (a, o) = match transposed {
+                            false => (view(&source, ROWS, INNER), view_mut(&mut out, ROWS, INNER)),
+                            true => (
+                                view(&source, INNER, ROWS).t(),
+                                view_mut(&mut out, INNER, ROWS).t(),
+                            ),
+                        };
+                        compress(&options, method, a, packed.as_mut()).expect("compress");
+                        validate(packed.as_ref()).expect("validate");
+                        prune(&options, method, p, a, o).expect("prune");
+                        let o = view_mut(&mut out, ROWS, INNER);
+                        decompress(&options, packed.as_ref(), o).expect("decompress");
+                        let o = view_mut(&mut out, ROWS, INNER);
+                        prune_in_place(&options, Method::Magnitude, p, o).expect("in place");
+                        // Refusals neither.
+                        let o = view_mut(&mut out, INNER, ROWS);
+                        let refused = decompress(&options, packed.as_ref(), o);
+                        assert!(matches!(refused, Err(Error::Shape { .. })));
+                    });
+                    assert_eq!(count, 0, "{p} {isa:?} {method:?} transposed: {transposed}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_that_cannot_be_had() {
+    let mut data = Data::new(3);
+    let p = Pattern::N2M4;
+    let (a, b) = (data.matrix(0, ROWS * INNER), data.matrix(0, INNER * COLS));
+    let packed = common::compressed(spnm::Isa::Reference, Method::Magnitude, &a, (ROWS, INNER), p);
+    let (a, b) = (view(&a, ROWS, INNER), view(&b, INNER, COLS));
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        for fused in [false, true] {
+            let mut c = vec![7.0; ROWS * COLS];
+            let mut scratch = Scratch::new();
+            let call = |scratch: &mut Scratch, c: &mut [f32]| {
+                let c = view_mut(c, ROWS, COLS);
+                match fused {
+                    false => gemm(&options, scratch, 1.0, packed.as_ref(), b, 0.0, c),
+                    true => prune_gemm(&options, scratch, Method::Magnitude, p, 1.0, a, b, 0.0, c),
+                }
+            };
+            let error = without_memory(|| call(&mut scratch, &mut c)).expect_err("no memory");
+            let Error::Memory { bytes } = error else { panic!("{error:?}") };
+            assert!(bytes > 0 && error.to_string().contains(&bytes.to_string()), "{error}");
+            assert!(c.iter().all(|&x| x == 7.0), "C was written: {isa:?}");
+            assert_eq!(scratch.bytes(), 0);
+            // The same scratch works when there is memory, holds what was asked for, and then needs none.
+            call(&mut scratch, &mut c).expect("memory again");
+            assert_eq!(scratch.bytes(), bytes, "{isa:?}");
+            let first = c.clone();
+            without_memory(|| call(&mut scratch, &mut c)).expect("no memory needed");
+            assert!(common::same_bits(&c, &first));
+        }
+    }
+    let made = without_memory(|| Compressed::new(ROWS, INNER, p));
+    let bytes = 4 * ROWS * p.row_values(INNER);
+    assert_eq!(made.expect_err("no memory"), Error::Memory { bytes });
+}

@@ -1,0 +1,240 @@
+//! The same bits for every number of threads, every caller, storage, level and machine.
+//!
+//! tests/digests.txt holds a digest of every operation. `SPNM_BLESS=1` rewrites it: a change of bits
+//! is a deliberate act, to be recorded in the change log.
+
+mod common;
+
+use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
+use spnm::{
+    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress, gemm,
+    prune, prune_gemm, prune_in_place,
+};
+use std::fmt::Write as _;
+
+/// Operands, and how they lie in memory.
+struct Job {
+    p: Pattern,
+    method: Method,
+    shape: (usize, usize, usize),
+    alpha: f32,
+    beta: f32,
+    a: Vec<f32>,
+    b: Vec<f32>,
+    c: Vec<f32>,
+}
+
+/// What every operation made of a job, as bits.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Results {
+    values: Vec<u32>,
+    meta: Vec<u8>,
+    pruned: Vec<u32>,
+    product: Vec<u32>,
+}
+
+/// Bits, with one NaN for all: which NaN an operation returns is up to the hardware.
+fn bits(data: &[f32]) -> Vec<u32> {
+    data.iter().map(|x| if x.is_nan() { 0x7FC0_0000 } else { x.to_bits() }).collect()
+}
+
+impl Job {
+    fn new(
+        data: &mut Data,
+        p: Pattern,
+        method: Method,
+        (rows, inner, cols): (usize, usize, usize),
+    ) -> Self {
+        let mut a = data.mixture(rows * inner);
+        if method == Method::Keep {
+            a = prune_by_hand(&a, inner, p);
+        }
+        let (b, c) = (data.bells(inner * cols), data.bells(rows * cols));
+        let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.3, 0.7)][data.below(3)];
+        Self { p, method, shape: (rows, inner, cols), alpha, beta, a, b, c }
+    }
+
+    /// Runs every operation in its forms, which must agree, and returns what came out.
+    fn run(&self, options: &Options<'_>, [oa, ob, oc]: [Order; 3]) -> Results {
+        let Self { p, method, shape: (rows, inner, cols), alpha, beta, .. } = *self;
+        let mut scratch = Scratch::new();
+        let a = Dense::new(&self.a, rows, inner, oa, 1);
+        let mut packed = Compressed::new(rows, inner, p).expect("memory");
+        compress(options, method, a.view(), packed.as_mut()).expect("compress");
+
+        let mut apart = Dense::new(&vec![1.0; rows * inner], rows, inner, ob, 0);
+        prune(options, method, p, a.view(), apart.view_mut()).expect("prune");
+        let mut within = a.clone();
+        prune_in_place(options, method, p, within.view_mut()).expect("prune_in_place");
+        assert!(same_bits(&apart.data(), &within.data()), "in place and out of place differ");
+        let mut dense = Dense::new(&vec![1.0; rows * inner], rows, inner, oc, 0);
+        decompress(options, packed.as_ref(), dense.view_mut()).expect("decompress");
+        assert!(same_bits(&apart.data(), &dense.data()), "prune and decompress differ");
+
+        let b = Dense::new(&self.b, inner, cols, ob, 2);
+        let mut c = Dense::new(&self.c, rows, cols, oc, 3);
+        let to = c.view_mut();
+        gemm(options, &mut scratch, alpha, packed.as_ref(), b.view(), beta, to).expect("gemm");
+        let mut fused = Dense::new(&self.c, rows, cols, oc, 0);
+        let to = fused.view_mut();
+        prune_gemm(options, &mut scratch, method, p, alpha, a.view(), b.view(), beta, to)
+            .expect("prune_gemm");
+        assert!(same_bits(&c.data(), &fused.data()), "fused and separate differ");
+        Results {
+            values: bits(packed.values()),
+            meta: packed.meta().to_vec(),
+            pruned: bits(&apart.data()),
+            product: bits(&c.data()),
+        }
+    }
+}
+
+/// Keeps the first n non-zeros of every group, so that KEEP has something to accept.
+fn prune_by_hand(a: &[f32], cols: usize, p: Pattern) -> Vec<f32> {
+    let mut out = a.to_vec();
+    for row in out.chunks_mut(cols.max(1)) {
+        for group in row.chunks_mut(p.m()) {
+            let extra = group.iter_mut().filter(|x| **x != 0.0).skip(p.n());
+            extra.for_each(|x| *x = 0.0);
+        }
+    }
+    out
+}
+
+fn methods(stream: u64) -> [Method; 3] {
+    [Method::Mvue(Rng::new(0xD1CE, stream).at(9, 48)), Method::Magnitude, Method::Keep]
+}
+
+#[test]
+fn threads_and_storages() {
+    let pools: Vec<Pool> = [1, 2, 3, 7].map(|n| Pool::new(n).expect("a small pool")).into();
+    let mut data = Data::new(40);
+    let shapes = [(301, 203, 157), (64, 1030, 19), (2, 70, 900)];
+    for (number, &p) in Pattern::ALL.iter().enumerate().step_by(by_effort(1, 4)) {
+        for (turn, method) in methods(number as u64).into_iter().enumerate() {
+            let job = Job::new(&mut data, p, method, shapes[(number + turn) % 3]);
+            for isa in levels() {
+                let options = Options::new().isa(isa);
+                let want = job.run(&options, [Order::Rows; 3]);
+                for (i, pool) in pools.iter().enumerate() {
+                    for start in 0..3 {
+                        let orders = [0, 1, 2].map(|k| ORDERS[(start + k * (i + turn)) % 3]);
+                        let got = job.run(&options.pool(pool), orders);
+                        let threads = pool.threads();
+                        assert!(got == want, "{p} {method:?} {isa:?} {threads} threads {orders:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn callers_at_once() {
+    let shared = Pool::new(3).expect("a small pool");
+    let mut data = Data::new(41);
+    let jobs: Vec<Job> = (0..8)
+        .map(|i| {
+            let p = Pattern::ALL[i];
+            Job::new(&mut data, p, Method::Mvue(Rng::new(1, i as u64)), (200, 150 + i, 90))
+        })
+        .collect();
+    let alone: Vec<Results> =
+        jobs.iter().map(|job| job.run(&Options::new(), [Order::Rows; 3])).collect();
+    for private in [false, true] {
+        std::thread::scope(|scope| {
+            for caller in 0..8 {
+                let (jobs, alone, shared) = (&jobs, &alone, &shared);
+                scope.spawn(move || {
+                    let own = private.then(|| Pool::new(2).expect("a small pool"));
+                    let pool = own.as_ref().unwrap_or(shared);
+                    for turn in 0..by_effort(20, 3) {
+                        let k = (caller + turn) % jobs.len();
+                        let orders = [0, 1, 2].map(|o| ORDERS[(turn + o) % 3]);
+                        let got = jobs[k].run(&Options::new().pool(pool), orders);
+                        assert!(got == alone[k], "caller {caller}, job {k}, private: {private}");
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// FNV-1a, 64 bits, of the little-endian bytes.
+struct Digest(u64);
+
+impl Digest {
+    fn new() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        for &b in bytes {
+            self.0 = (self.0 ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+        self
+    }
+
+    fn words(self, words: &[u32]) -> Self {
+        words.iter().fold(self, |d, w| d.bytes(&w.to_le_bytes()))
+    }
+}
+
+/// A line for every operation, pattern, method and shape.
+fn digests(isa: Isa) -> String {
+    let mut text = String::new();
+    for &p in Pattern::ALL {
+        for (method, name) in methods(p.m() as u64).into_iter().zip(["mvue", "magnitude", "keep"]) {
+            let shapes = [
+                (1, 1, 1),
+                (17, p.m() * 9 + 1, 37),
+                (5, p.m() * 140, 16),
+                (70, p.m() * 3 - 1, 101),
+            ];
+            for (number, shape) in shapes.into_iter().enumerate() {
+                let mut data = Data::new(1000 + number as u64);
+                let job = Job::new(&mut data, p, method, shape);
+                let mut all: Option<Results> = None;
+                for order in 0..3 {
+                    let orders = [0, 1, 2].map(|k| ORDERS[(order + k * number) % 3]);
+                    let got = job.run(&Options::new().isa(isa), orders);
+                    let what = format!("{p} {name} {shape:?} {isa:?} {orders:?}");
+                    assert!(all.as_ref().is_none_or(|all| *all == got), "{what}");
+                    all = Some(got);
+                }
+                let r = all.expect("three storages");
+                let (rows, inner, cols) = shape;
+                for (op, digest) in [
+                    ("compress", Digest::new().words(&r.values).bytes(&r.meta)),
+                    ("prune", Digest::new().words(&r.pruned)),
+                    ("gemm", Digest::new().words(&r.product)),
+                ] {
+                    let _ =
+                        writeln!(text, "{op} {p} {name} {rows}x{inner}x{cols} {:016x}", digest.0);
+                }
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn digests_are_the_committed_ones() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/digests.txt");
+    let reference = digests(Isa::Reference);
+    if std::env::var("SPNM_BLESS").as_deref() == Ok("1") {
+        std::fs::write(path, &reference).expect("tests/digests.txt can be written");
+        println!("tests/digests.txt rewritten");
+    }
+    let committed =
+        std::fs::read_to_string(path).expect("tests/digests.txt (SPNM_BLESS=1 makes it)");
+    assert!(committed.lines().count() > 300, "{} lines", committed.lines().count());
+    for isa in levels() {
+        let mine = digests(isa);
+        for (got, want) in mine.lines().zip(committed.lines()) {
+            assert_eq!(got, want, "{isa:?}");
+        }
+        assert_eq!(mine.lines().count(), committed.lines().count(), "{isa:?}");
+        println!("{} digests as committed: {}", mine.lines().count(), isa.name());
+    }
+}

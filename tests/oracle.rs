@@ -1,0 +1,272 @@
+//! What the oracle computed (`tests/oracle/oracle.py`, the definition of the bits) is what every level
+//! returns. The vectors and their format are those of `tests/oracle/make_vectors.py`.
+
+mod common;
+
+use common::{Dense, ORDERS, Order, dense_of, levels, same_bits, scaled};
+use spnm::{
+    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress, gemm,
+    prune, prune_gemm, validate,
+};
+
+static VECTORS: &[u8] = include_bytes!("oracle/vectors.bin");
+const CANONICAL_NAN: u32 = 0x7FC0_0000;
+
+struct Matrix {
+    rows: usize,
+    cols: usize,
+    data: Vec<f32>,
+}
+
+struct Head {
+    name: String,
+    pattern: Pattern,
+    method: Method,
+}
+
+struct Compression {
+    head: Head,
+    a: usize,
+    values: Vec<f32>,
+    meta: Vec<u8>,
+}
+
+struct Product {
+    head: Head,
+    alpha: f32,
+    beta: f32,
+    a: usize,
+    b: usize,
+    c: usize,
+    result: Vec<f32>,
+}
+
+struct Vectors {
+    matrices: Vec<Matrix>,
+    compressions: Vec<Compression>,
+    products: Vec<Product>,
+}
+
+struct Reader(&'static [u8]);
+
+impl Reader {
+    fn take(&mut self, count: usize) -> &'static [u8] {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
+    }
+
+    fn floats(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| f32::from_bits(self.u32())).collect()
+    }
+
+    fn head(&mut self) -> Head {
+        let length = self.take(1)[0];
+        let name = String::from_utf8(self.take(length.into()).to_vec()).expect("ASCII");
+        let pattern = Pattern::new(self.u32(), self.u32()).expect("a pattern");
+        let method = self.u32();
+        let rng = Rng { seed: self.u64(), stream: self.u64(), row0: self.u64(), col0: self.u64() };
+        let method = match method {
+            1 => Method::Magnitude,
+            2 => Method::Mvue(rng),
+            other => panic!("method {other}"),
+        };
+        Head { name, pattern, method }
+    }
+
+    fn all(mut self) -> Vectors {
+        assert_eq!(self.take(8), b"SPNMVEC1");
+        let matrices: Vec<Matrix> = (0..self.u32())
+            .map(|_| {
+                let (rows, cols) = (self.u32() as usize, self.u32() as usize);
+                Matrix { rows, cols, data: self.floats(rows * cols) }
+            })
+            .collect();
+        let compressions = (0..self.u32())
+            .map(|_| {
+                let head = self.head();
+                let a = self.u32() as usize;
+                let Matrix { rows, cols, .. } = matrices[a];
+                let values = self.floats(rows * head.pattern.row_values(cols));
+                let meta = self.take(rows * head.pattern.row_meta(cols)).to_vec();
+                Compression { head, a, values, meta }
+            })
+            .collect();
+        let products = (0..self.u32())
+            .map(|_| {
+                let head = self.head();
+                let (alpha, beta) = (f32::from_bits(self.u32()), f32::from_bits(self.u32()));
+                let [a, b, c] = [(); 3].map(|()| self.u32() as usize);
+                let result = self.floats(matrices[a].rows * matrices[b].cols);
+                Product { head, alpha, beta, a, b, c, result }
+            })
+            .collect();
+        assert!(self.0.is_empty(), "{} bytes left over", self.0.len());
+        Vectors { matrices, compressions, products }
+    }
+}
+
+fn vectors() -> Vectors {
+    Reader(VECTORS).all()
+}
+
+/// Equal to the bit, NaNs included: the NaNs of a pruned matrix are the canonical quiet one.
+fn assert_bits(got: &[f32], want: &[f32], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert_eq!(got.to_bits(), want.to_bits(), "element {i}: {got:e} for {want:e}: {what}");
+    }
+}
+
+#[test]
+fn the_file_covers_what_it_should() {
+    let vectors = vectors();
+    for &p in Pattern::ALL {
+        for method in [1, 2] {
+            let mine =
+                |h: &Head| h.pattern == p && matches!(h.method, Method::Mvue(_)) == (method == 2);
+            let count = vectors.compressions.iter().filter(|c| mine(&c.head)).count();
+            assert!(count >= 4, "{p}, method {method}: {count} compressions");
+        }
+        let products = vectors.products.iter().filter(|c| c.head.pattern == p).count();
+        assert!(products >= 9, "{p}: {products} products");
+        let far = vectors.compressions.iter().any(|c| match c.head.method {
+            Method::Mvue(r) => c.head.pattern == p && r.col0 / p.m() as u64 >= (1 << 32) - 200,
+            _ => false,
+        });
+        assert!(far, "{p}: no shard near the last group");
+    }
+    let poisoned: Vec<f32> = vectors
+        .compressions
+        .iter()
+        .flat_map(|c| &c.values)
+        .copied()
+        .filter(|x| x.is_nan())
+        .collect();
+    assert!(poisoned.len() > 100 && poisoned.iter().all(|x| x.to_bits() == CANONICAL_NAN));
+}
+
+#[test]
+fn compress_equals_the_oracle() {
+    let vectors = vectors();
+    let pool = Pool::new(2).expect("a small pool");
+    for isa in levels() {
+        for (number, case) in vectors.compressions.iter().enumerate() {
+            let Matrix { rows, cols, ref data } = vectors.matrices[case.a];
+            let Head { ref name, pattern, method } = case.head;
+            for order in ORDERS {
+                let what =
+                    format!("{name}, {pattern}, {rows} x {cols}, {method:?}, {isa:?}, {order:?}");
+                let options = Options::new().isa(isa);
+                let options = if number % 4 == 0 { options.pool(&pool) } else { options };
+                let a = Dense::new(data, rows, cols, order, number % 3);
+                let mut out = Compressed::new(rows, cols, pattern).expect("memory");
+                compress(&options, method, a.view(), out.as_mut()).expect("compress");
+                assert_bits(out.values(), &case.values, &what);
+                assert_eq!(out.meta(), case.meta, "{what}");
+                validate(out.as_ref()).expect(&what);
+            }
+        }
+    }
+}
+
+#[test]
+fn prune_decompress_and_keep_equal_the_oracle() {
+    let vectors = vectors();
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        for (number, case) in vectors.compressions.iter().enumerate() {
+            let Matrix { rows, cols, ref data } = vectors.matrices[case.a];
+            let Head { ref name, pattern, method } = case.head;
+            let want = dense_of(&case.values, &case.meta, rows, cols, pattern);
+            for order in ORDERS {
+                let what =
+                    format!("{name}, {pattern}, {rows} x {cols}, {method:?}, {isa:?}, {order:?}");
+                let a = Dense::new(data, rows, cols, order, number % 2);
+                let blank = vec![5.0; data.len()];
+                let other = ORDERS[(number + order as usize) % 3];
+                let mut pruned = Dense::new(&blank, rows, cols, other, 1);
+                prune(&options, method, pattern, a.view(), pruned.view_mut()).expect("prune");
+                assert_bits(&pruned.data(), &want, &what);
+                assert!(pruned.slack_is_untouched(), "{what}");
+
+                let mut out = Compressed::new(rows, cols, pattern).expect("memory");
+                compress(&options, method, a.view(), out.as_mut()).expect("compress");
+                let mut dense = Dense::new(&blank, rows, cols, order, 2);
+                decompress(&options, out.as_ref(), dense.view_mut()).expect("decompress");
+                assert_bits(&dense.data(), &want, &what);
+                assert!(dense.slack_is_untouched(), "{what}");
+
+                // A pruned matrix is N:M: KEEP gives the same bytes back. But for groups that are
+                // poisoned and short: what lies past `cols` cannot come back.
+                if cols % pattern.m() == 0 || !want.iter().any(|x| x.is_nan()) {
+                    let mut kept = Compressed::new(rows, cols, pattern).expect("memory");
+                    compress(&options, Method::Keep, pruned.view(), kept.as_mut()).expect("keep");
+                    assert_bits(kept.values(), &case.values, &format!("KEEP of {what}"));
+                    assert_eq!(kept.meta(), case.meta, "KEEP of {what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_equal_the_oracle() {
+    let vectors = vectors();
+    let mut scratch = Scratch::new();
+    let reference = Options::new().isa(Isa::Reference);
+    let pool = Pool::new(3).expect("a small pool");
+    for isa in levels() {
+        for (number, case) in vectors.products.iter().enumerate() {
+            let Product { ref head, alpha, beta, .. } = *case;
+            let [a, b, c] = [case.a, case.b, case.c].map(|i| &vectors.matrices[i]);
+            let mut packed = Compressed::new(a.rows, a.cols, head.pattern).expect("memory");
+            let source = Dense::new(&a.data, a.rows, a.cols, Order::Rows, 0);
+            compress(&reference, head.method, source.view(), packed.as_mut()).expect("compress");
+            for turn in 0..3 {
+                let (oa, ob, oc) =
+                    (ORDERS[turn], ORDERS[(turn + number) % 3], ORDERS[(turn + number / 3) % 3]);
+                let what = format!(
+                    "{}, {}, {:?}, alpha {alpha}, beta {beta}, {isa:?}, {oa:?} {ob:?} {oc:?}",
+                    head.name, head.pattern, head.method
+                );
+                let options = Options::new().isa(isa);
+                let options = if turn == 1 { options.pool(&pool) } else { options };
+                let b = Dense::new(&b.data, b.rows, b.cols, ob, turn);
+                // With beta = 0 nothing of C may be read.
+                let start = if beta == 0.0 { scaled(&c.data, f32::NAN) } else { c.data.clone() };
+                let mut out = Dense::new(&start, c.rows, c.cols, oc, turn);
+                let target = out.view_mut();
+                gemm(&options, &mut scratch, alpha, packed.as_ref(), b.view(), beta, target)
+                    .expect("gemm");
+                assert!(same_bits(&out.data(), &case.result), "gemm: {what}");
+                assert!(out.slack_is_untouched(), "gemm: {what}");
+
+                let a = Dense::new(&a.data, a.rows, a.cols, oa, turn);
+                let mut out = Dense::new(&start, c.rows, c.cols, oc, turn);
+                prune_gemm(
+                    &options,
+                    &mut scratch,
+                    head.method,
+                    head.pattern,
+                    alpha,
+                    a.view(),
+                    b.view(),
+                    beta,
+                    out.view_mut(),
+                )
+                .expect("prune_gemm");
+                assert!(same_bits(&out.data(), &case.result), "prune_gemm: {what}");
+                assert!(out.slack_is_untouched(), "prune_gemm: {what}");
+            }
+        }
+    }
+}
