@@ -11,6 +11,11 @@
 //! Kernels are compiled with `#[target_feature]` and may be called only where
 //! [`isa`](crate::isa) found the features. [`generic`] holds the algorithms; each level's folder
 //! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "rows and groups fit 32 bits, which `ops` has checked; the rest are lane numbers"
+)]
+#![expect(clippy::needless_range_loop, reason = "a lane number indexes several arrays at once")]
 
 pub(crate) mod generic;
 pub(crate) mod portable;

@@ -53,7 +53,7 @@ pub fn gemm(
     check::apart("c", &c_span, "a.values", &spans.values)?;
     check::apart("c", &c_span, "a.meta", &spans.meta)?;
     // Values past `inner` must not multiply, NaNs in particular: the staged copy has them zeroed.
-    let staged = alpha != 1.0 || a.cols % a.pattern.m() != 0;
+    let staged = alpha != 1.0 || !a.cols.is_multiple_of(a.pattern.m());
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
     product(options, scratch, a.pattern, source, b, beta, c.view)
 }

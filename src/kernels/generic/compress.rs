@@ -381,7 +381,7 @@ impl Band {
             let bit = (g + t) * bits;
             code = l.or_u(code, l.shl(picked.code, (bit % 32) as u32));
             let end = g + t + 1 == self.first + self.count;
-            if (bit + bits) % 32 == 0 || end {
+            if (bit + bits).is_multiple_of(32) || end {
                 // SAFETY: word (bit - first bit) / 32 of this strip's rows.
                 unsafe {
                     let word = (bit - self.first * bits) / 32;
@@ -435,7 +435,7 @@ impl Band {
                     let code = (*self.codes.add(word * BAND + i)).to_le_bytes();
                     target.add(4 * word).cast::<[u8; 4]>().write(code);
                 }
-                if bytes % 4 != 0 {
+                if !bytes.is_multiple_of(4) {
                     let code = (*self.codes.add(bytes / 4 * BAND + i)).to_le_bytes();
                     let tail = target.add(bytes / 4 * 4);
                     std::ptr::copy_nonoverlapping(code.as_ptr(), tail, bytes % 4);

@@ -182,8 +182,8 @@ pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, co
         for i in 0..count {
             // SAFETY: bit i * bits lies in the bytes that hold the codes; i < count.
             unsafe {
-                *codes.add(i) = (u32::from(*meta.add(i * bits / 8)) >> (i * bits % 8)) & mask
-            };
+                *codes.add(i) = (u32::from(*meta.add(i * bits / 8)) >> (i * bits % 8)) & mask;
+            }
         }
     } else {
         let bytes = bits / 8;
