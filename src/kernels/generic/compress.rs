@@ -355,14 +355,20 @@ impl Band {
                 (padded.cast_const(), L::COUNT.cast_signed())
             }
         };
+        // The next strip of these columns, or the first of the next batch: where the strides defeat the
+        // hardware's guesses. Further ahead, columns a power of two apart would drive each other out.
+        let ahead = if r + L::COUNT < self.row + self.rows {
+            L::COUNT.cast_signed()
+        } else {
+            (batch * M).cast_signed() * stride - (strip * L::COUNT).cast_signed()
+        };
         for t in 0..here {
             let mut x = [l.splat(0.0); M];
             for (i, x) in x.iter_mut().enumerate() {
                 let column = source.wrapping_offset((t * M + i).cast_signed() * stride);
                 // SAFETY: column t * M + i of the source.
                 *x = unsafe { l.load(column) };
-                // The same rows of the next batch: the strides defeat the hardware's guesses.
-                l.prefetch(column.wrapping_offset((batch * M).cast_signed() * stride));
+                l.prefetch(column.wrapping_offset(ahead));
             }
             // SAFETY: the word of group g + t; `tile` holds batch * N <= 16 vectors.
             let picked = unsafe {
