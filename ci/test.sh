@@ -15,6 +15,7 @@ steps=(environment format lint doc rust benches examples msrv oracle dispatch aa
 
 # The tests that emulators run: bits and memory, on few cases.
 emulated=(--lib --test environment --test differential)
+options=() # what cargo needs for a cross build
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 # Debug information would double the time to link and the size of target/.
@@ -107,7 +108,10 @@ step_aarch64() {
 step_s390x() { # big-endian, and a target without kernels of its own
   cross_setup
   cross_build s390x
-  cross_test s390x "reference portable"
+  # Its multiplication of two f32s to an f64 (MDEBR) is wrong in qemu before 8.1; the emulated fused
+  # multiply-add, which s390x has no need of, is built on it.
+  not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
+  cross_test s390x "reference portable" --skip fma_by_f64_is_fused
 }
 
 # ---------------------------------------------------------------- what the steps share
@@ -138,11 +142,11 @@ emulated_x86() { # CPU LEVELS
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" emulated_test "$2"
 }
 
-emulated_test() { # LEVELS [CARGO-OPTION...]: detection finds exactly these, and they are right
+emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and they are right
   local out
-  out=$(cargo test --quiet --test environment "${@:2}" -- --nocapture) || { echo "$out"; return 1; }
+  out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
   grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
-  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${@:2}"
+  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${options[@]}" -- "${@:2}"
 }
 
 cross_setup() { # sets `cross`, the prefix of the compiler for other targets
@@ -173,9 +177,9 @@ cross_build() { # ARCH
   cargo test --no-run "${emulated[@]}" "${options[@]}"
 }
 
-cross_test() { # ARCH LEVELS
+cross_test() { # ARCH LEVELS [TEST-OPTION...]
   cross_environment "$1"
-  emulated_test "$2" "${options[@]}"
+  emulated_test "${@:2}"
 }
 
 # ---------------------------------------------------------------- run and sum up
