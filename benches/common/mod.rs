@@ -39,7 +39,7 @@ pub fn levels() -> Vec<Isa> {
 /// Numbers between -1 and 1.
 pub fn data(seed: u64, len: usize) -> Vec<f32> {
     let mut numbers = Pcg64Mcg::new(u128::from(seed) << 64 | 0x9E37_79B9_7F4A_7C15);
-    (0..len).map(|_| (numbers.next_u32() as i32) as f32 / 2f32.powi(31)).collect()
+    (0..len).map(|_| numbers.next_u32().cast_signed() as f32 / 2f32.powi(31)).collect()
 }
 
 /// The transpose of a row-major matrix.
