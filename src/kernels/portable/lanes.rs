@@ -46,7 +46,11 @@ unsafe impl Lanes for Portable {
         let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
         let mut out = [0.0; 8];
         for i in 0..8 {
-            out[i] = if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            out[i] = if cfg!(any(
+                target_feature = "fma",
+                target_arch = "aarch64",
+                target_arch = "s390x"
+            )) {
                 a[i].mul_add(b[i], c[i])
             } else {
                 fma_by_f64(a[i], b[i], c[i])

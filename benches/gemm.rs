@@ -1,0 +1,207 @@
+//! Products with a compressed operand, beside the dense product of the `gemm` crate. One thread.
+
+mod common;
+
+use common::{PATTERNS, data, flops, group, is_test, levels, print_table, transposed};
+use criterion::Criterion;
+use spnm::{
+    Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress, decompress,
+    gemm, prune_gemm,
+};
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::time::SystemTime;
+
+const METHOD: Method = Method::Mvue(Rng::new(1, 2));
+
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: usize,
+    inner: usize,
+    cols: usize,
+}
+
+impl Shape {
+    const fn new(rows: usize, inner: usize, cols: usize) -> Self {
+        Self { rows, inner, cols }
+    }
+}
+
+/// C = A.B, all dense and row-major.
+fn dense(shape: Shape, a: &[f32], b: &[f32], c: &mut [f32]) {
+    let Shape { rows, inner, cols } = shape;
+    assert!(a.len() == rows * inner && b.len() == inner * cols && c.len() == rows * cols);
+    let stride = |n: usize| isize::try_from(n).expect("a dimension of memory");
+    // SAFETY: the slices hold row-major matrices of these sizes.
+    unsafe {
+        gemm::gemm(
+            rows,
+            cols,
+            inner,
+            c.as_mut_ptr(),
+            1,
+            stride(cols),
+            false,
+            a.as_ptr(),
+            1,
+            stride(inner),
+            b.as_ptr(),
+            1,
+            stride(cols),
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// The compressed A, and what the product must be: the dense product of its zeros and values, with
+/// the rounding error that any two orders of summation may differ by.
+struct Expected {
+    a: Compressed,
+    c: Vec<f32>,
+    slack: Vec<f32>,
+}
+
+impl Expected {
+    fn new(shape: Shape, pattern: Pattern, a: &[f32], b: &[f32]) -> Self {
+        let Shape { rows, inner, cols } = shape;
+        let view = MatRef::row_major(a, rows, inner).expect("its own buffer");
+        let mut packed = Compressed::new(rows, inner, pattern).expect("memory");
+        compress(&Options::new(), METHOD, view, packed.as_mut()).expect("valid operands");
+        let mut pruned = vec![0.0; rows * inner];
+        let view = MatMut::row_major(&mut pruned, rows, inner).expect("its own buffer");
+        decompress(&Options::new(), packed.as_ref(), view).expect("valid operands");
+        let (mut c, mut slack) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
+        dense(shape, &pruned, b, &mut c);
+        let magnitudes = |x: &[f32]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
+        dense(shape, &magnitudes(&pruned), &magnitudes(b), &mut slack);
+        slack.iter_mut().for_each(|s| *s *= 2.0 * inner as f32 * f32::EPSILON);
+        Self { a: packed, c, slack }
+    }
+
+    fn check(&self, what: &str, c: &[f32]) {
+        for (e, (c, (want, slack))) in c.iter().zip(self.c.iter().zip(&self.slack)).enumerate() {
+            assert!((c - want).abs() <= *slack, "{what}: element {e} is {c}, not {want}");
+        }
+    }
+}
+
+fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
+    let Shape { rows, inner, cols } = shape;
+    let name = format!("{rows}x{inner}x{cols}");
+    // Made when the first id that needs it passes the filter.
+    let a_rows = LazyCell::new(|| data(3, rows * inner));
+    let a_cols = LazyCell::new(|| transposed(&a_rows, rows, inner));
+    let b_rows = LazyCell::new(|| data(4, inner * cols));
+    let b_cols = LazyCell::new(|| transposed(&b_rows, inner, cols));
+    let mut c = vec![0.0f32; rows * cols];
+    let mut scratch = Scratch::new();
+
+    let mut baseline = group(criterion, "dense");
+    baseline.throughput(flops(rows, inner, cols));
+    baseline.bench_function(format!("dense/rows/{name}/-"), |bencher| {
+        bencher.iter(|| dense(shape, black_box(&a_rows), black_box(&b_rows), black_box(&mut c)));
+    });
+    baseline.finish();
+
+    for pattern in PATTERNS {
+        let expected = LazyCell::new(|| Expected::new(shape, pattern, &a_rows, &b_rows));
+        // The storage that has the most use, and for 2:4 the other one too.
+        let storages = |usual, other| match pattern {
+            Pattern::N2M4 => vec![usual, other],
+            _ => vec![usual],
+        };
+
+        // The storage of B and C; A is compressed.
+        let mut products = group(criterion, "gemm");
+        products.throughput(flops(rows, inner, cols));
+        for storage in storages("rows", "cols") {
+            for &isa in levels {
+                let id = format!("{pattern}/{storage}/{name}/{}", isa.name());
+                let mut checked = false;
+                products.bench_function(&id, |bencher| {
+                    let options = Options::new().isa(isa);
+                    let by_cols = storage == "cols";
+                    let b = if by_cols {
+                        MatRef::row_major(&b_cols, cols, inner).map(MatRef::t)
+                    } else {
+                        MatRef::row_major(&b_rows, inner, cols)
+                    }
+                    .expect("its own buffer");
+                    let mut run = |c: &mut [f32]| {
+                        let c = if by_cols {
+                            MatMut::row_major(c, cols, rows).map(MatMut::t)
+                        } else {
+                            MatMut::row_major(c, rows, cols)
+                        };
+                        let (a, c) = (expected.a.as_ref(), c.expect("its own buffer"));
+                        gemm(&options, &mut scratch, 1.0, black_box(a), black_box(b), 0.0, c)
+                            .expect("valid operands");
+                    };
+                    if !std::mem::replace(&mut checked, true) {
+                        run(&mut c);
+                        let row_major =
+                            if by_cols { transposed(&c, cols, rows) } else { c.clone() };
+                        expected.check(&id, &row_major);
+                    }
+                    bencher.iter(|| run(black_box(&mut c)));
+                });
+            }
+        }
+        products.finish();
+
+        // The storage of A; B and C are row-major. Columns contiguous is the weight gradient.
+        let mut fused = group(criterion, "prune_gemm");
+        fused.throughput(flops(rows, inner, cols));
+        for storage in storages("cols", "rows") {
+            for &isa in levels {
+                let id = format!("{pattern}/{storage}/{name}/{}", isa.name());
+                let mut checked = false;
+                fused.bench_function(&id, |bencher| {
+                    let options = Options::new().isa(isa);
+                    let a = match storage {
+                        "rows" => MatRef::row_major(&a_rows, rows, inner),
+                        _ => MatRef::row_major(&a_cols, inner, rows).map(MatRef::t),
+                    }
+                    .expect("its own buffer");
+                    let b = MatRef::row_major(&b_rows, inner, cols).expect("its own buffer");
+                    let mut run = |c: &mut [f32]| {
+                        let c = MatMut::row_major(c, rows, cols).expect("its own buffer");
+                        let (a, b) = (black_box(a), black_box(b));
+                        prune_gemm(&options, &mut scratch, METHOD, pattern, 1.0, a, b, 0.0, c)
+                            .expect("valid operands");
+                    };
+                    if !std::mem::replace(&mut checked, true) {
+                        run(&mut c);
+                        expected.check(&id, &c);
+                    }
+                    bencher.iter(|| run(black_box(&mut c)));
+                });
+            }
+        }
+        fused.finish();
+    }
+}
+
+fn main() {
+    let start = SystemTime::now();
+    let mut criterion = Criterion::default().configure_from_args();
+    if is_test() {
+        bench(&mut criterion, Shape::new(37, 150, 41), &levels());
+    } else {
+        // The portable level emulates fused multiply-adds where the target's baseline has none: its
+        // large products would take most of the time of a run.
+        let fast: Vec<Isa> = levels().into_iter().filter(|&isa| isa > Isa::Portable).collect();
+        bench(&mut criterion, Shape::new(64, 64, 64), &levels());
+        bench(&mut criterion, Shape::new(512, 512, 512), &levels());
+        bench(&mut criterion, Shape::new(1024, 1024, 1024), &fast);
+        // A layer with 768 inputs and 3072 outputs, over 2048 tokens.
+        bench(&mut criterion, Shape::new(3072, 768, 2048), &fast);
+    }
+    criterion.final_summary();
+    print_table(start, "dense", "GFLOP/s, dense-equivalent");
+}

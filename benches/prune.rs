@@ -1,0 +1,82 @@
+//! Prune and compress in one pass, beside `memcpy` of the same dense bytes. One thread.
+
+mod common;
+
+use common::{PATTERNS, data, entries, group, is_test, levels, print_table, transposed};
+use criterion::Criterion;
+use spnm::{Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress};
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::time::SystemTime;
+
+const METHOD: Method = Method::Mvue(Rng::new(1, 2));
+
+fn compressed(isa: Isa, pattern: Pattern, a: MatRef<'_>) -> Compressed {
+    let mut out = Compressed::new(a.rows(), a.cols(), pattern).expect("memory");
+    compress(&Options::new().isa(isa), METHOD, a, out.as_mut()).expect("valid operands");
+    out
+}
+
+fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
+    let shape = format!("{rows}x{cols}");
+    // Made when the first id that needs it passes the filter.
+    let by_rows = LazyCell::new(|| data(3, rows * cols));
+    let by_cols = LazyCell::new(|| transposed(&by_rows, rows, cols));
+
+    let mut copies = group(criterion, "memcpy");
+    copies.throughput(entries(rows, cols));
+    let mut copy = vec![0.0f32; rows * cols];
+    copies.bench_function(format!("dense/rows/{shape}/-"), |bencher| {
+        let source = &by_rows[..];
+        bencher.iter(|| black_box(&mut copy[..]).copy_from_slice(black_box(source)));
+    });
+    copies.finish();
+    drop(copy);
+
+    let mut group = group(criterion, "compress");
+    group.throughput(entries(rows, cols));
+    for pattern in PATTERNS {
+        let expected = LazyCell::new(|| {
+            let a = MatRef::row_major(&by_rows, rows, cols).expect("its own buffer");
+            compressed(Isa::Reference, pattern, a)
+        });
+        for storage in ["rows", "cols"] {
+            for isa in levels() {
+                let mut out = None;
+                let id = format!("{pattern}/{storage}/{shape}/{}", isa.name());
+                group.bench_function(id, |bencher| {
+                    let a = match storage {
+                        "rows" => MatRef::row_major(&by_rows, rows, cols),
+                        _ => MatRef::row_major(&by_cols, cols, rows).map(MatRef::t),
+                    }
+                    .expect("its own buffer");
+                    let out = out.get_or_insert_with(|| {
+                        let out = compressed(isa, pattern, a);
+                        assert!(out == *expected, "{pattern} {storage} {isa:?}: not the reference");
+                        out
+                    });
+                    let options = Options::new().isa(isa);
+                    bencher
+                        .iter(|| compress(&options, METHOD, black_box(a), black_box(out.as_mut())));
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+fn main() {
+    let start = SystemTime::now();
+    let mut criterion = Criterion::default().configure_from_args();
+    let shapes: &[(usize, usize)] = if is_test() {
+        &[(37, 150)]
+    } else {
+        // 512 KiB, which a second-level cache holds; 128 MiB, which none does.
+        &[(256, 512), (4096, 8192)]
+    };
+    for &(rows, cols) in shapes {
+        bench(&mut criterion, rows, cols);
+    }
+    criterion.final_summary();
+    print_table(start, "memcpy", "G entries/s");
+}

@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands.
+#
+#   bash ci/test.sh                  all steps
+#   bash ci/test.sh format rust      these steps alone
+#   bash ci/test.sh --list           the steps' names
+#
+# It installs what a step needs and the machine lacks (Debian, as root or with sudo); elsewhere it
+# leaves out what it cannot run. The summary at the end names every step, and everything that did
+# NOT run. The exit code is 0 if nothing failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+steps=(environment format lint doc rust benches examples msrv oracle dispatch aarch64 s390x)
+
+# The tests that emulators run: bits and memory, on few cases.
+emulated=(--lib --test environment --test differential)
+options=() # what cargo needs for a cross build
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+# Debug information would double the time to link and the size of target/.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
+export CARGO_INCREMENTAL=0
+cargo() { command cargo "$1" --locked "${@:2}"; }
+
+# ---------------------------------------------------------------- steps
+# Each runs in a subshell of its own under `set -e`. `not_run WHAT WHY` leaves a part out and
+# goes on; `skip WHY` leaves the step.
+
+step_environment() {
+  rustc --version
+  uname -srm
+  sed -n 's/^model name[^:]*: */cpu: /p' /proc/cpuinfo 2>/dev/null | sort | uniq -c || true
+  local out
+  out=$(cargo test --quiet --test environment -- --nocapture) || { echo "$out"; return 1; }
+  echo "$out"
+  if [ "$(uname -m)" = x86_64 ]; then
+    local level
+    for level in avx2 avx512; do
+      grep -q "^levels:.* $level\b" <<<"$out" || not_run "tests of the $level kernels" "not on this CPU"
+    done
+  fi
+}
+
+step_format() {
+  has_component fmt rustfmt
+  command cargo fmt --all --check
+}
+
+step_lint() {
+  has_component clippy clippy
+  cargo clippy --all-targets -- -D warnings
+}
+
+step_doc() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+}
+
+step_rust() { # on every level that the CPU has
+  cargo test
+}
+
+step_benches() { # each bench compiles, checks its results and runs once
+  cargo test --benches
+}
+
+step_examples() {
+  cargo build --release --examples
+  cargo run --release --example quickstart
+}
+
+step_msrv() { # the declared minimum, where rustup has it
+  local msrv
+  msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  rustup run "$msrv" rustc --version 2>/dev/null || skip "no toolchain $msrv is installed"
+  CARGO_TARGET_DIR=target/msrv rustup run "$msrv" cargo check --locked --all-targets
+}
+
+step_oracle() { # the committed vectors are what the NumPy definition returns
+  local python=target/ci-python/bin/python
+  if ! "$python" -c 'import numpy' 2>/dev/null; then
+    python3 -m venv --clear target/ci-python ||
+      { install_packages python3-venv && python3 -m venv --clear target/ci-python; }
+    "$python" -m pip install --quiet --disable-pip-version-check numpy
+  fi
+  "$python" tests/oracle/make_vectors.py --check
+}
+
+step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction
+  [ "$(uname -m)" = x86_64 ] || skip "for x86-64"
+  cross_setup
+  not_run "AVX-512 under emulation" "qemu has none; step rust covers it natively"
+  emulated_x86 max "reference portable avx2"
+  emulated_x86 max,-fma "reference portable"
+  emulated_x86 Nehalem "reference portable"
+}
+
+step_aarch64() {
+  cross_setup
+  cross_build aarch64
+  local cpu
+  for cpu in cortex-a53 max; do
+    echo "--- qemu-aarch64, $cpu"
+    QEMU_CPU=$cpu cross_test aarch64 "reference portable neon"
+  done
+}
+
+step_s390x() { # big-endian, and a target without kernels of its own
+  cross_setup
+  cross_build s390x
+  # Its multiplication of two f32s to an f64 (MDEBR) is wrong in qemu before 8.1; the emulated fused
+  # multiply-add, which s390x has no need of, is built on it.
+  not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
+  cross_test s390x "reference portable" --skip fma_by_f64_is_fused
+}
+
+# ---------------------------------------------------------------- what the steps share
+not_run() { echo "NOT RUN: $1: $2" | tee -a "$log/not_run"; }
+skip() {
+  echo "NOT RUN: $step: $1" | tee -a "$log/not_run"
+  exit 77
+}
+
+has_component() { # NAME-OF-SUBCOMMAND COMPONENT
+  command cargo "$1" --version 2>/dev/null || rustup component add "$2" ||
+    skip "$2 is not installed and cannot be fetched"
+}
+
+install_packages() {
+  command -v apt-get >/dev/null || skip "missing: $* (no apt-get here)"
+  local root=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || skip "missing: $* (neither root nor sudo without a password)"
+    root=(sudo)
+  fi
+  "${root[@]}" apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
+}
+
+emulated_x86() { # CPU LEVELS
+  echo "--- qemu-x86_64, $1"
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" emulated_test "$2"
+}
+
+emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and they are right
+  local out
+  out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
+  grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
+  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${options[@]}" -- "${@:2}"
+}
+
+cross_setup() { # sets `cross`, the prefix of the compiler for other targets
+  local status=0
+  cross=$(bash ci/cross-setup.sh 2>"$log/cross-setup") || status=$?
+  case $status in
+    0) ;;
+    3) skip "no cross compiler, no emulator: $(cat "$log/cross-setup")" ;;
+    *) cat "$log/cross-setup"; return 1 ;;
+  esac
+}
+
+cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `options`
+  local variable=CARGO_TARGET_${1^^}_UNKNOWN_LINUX_GNU
+  export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc CARGO_TARGET_DIR=target/cross
+  export "${variable}_LINKER=$1-linux-gnu-gcc" "${variable}_RUNNER=qemu-$1 -L /usr/$1-linux-gnu"
+  options=(--target "$1-unknown-linux-gnu")
+  # The dependencies' speed does not matter here; optimising them is most of the time of a build.
+  options+=(--config 'profile.dev.package."*".opt-level=0')
+  if [ ! -d "$cross/usr/lib/rustlib/$1-unknown-linux-gnu" ]; then
+    export RUSTC_BOOTSTRAP=1
+    options+=(-Zbuild-std)
+  fi
+}
+
+cross_build() { # ARCH
+  cross_environment "$1"
+  cargo test --no-run "${emulated[@]}" "${options[@]}"
+}
+
+cross_test() { # ARCH LEVELS [TEST-OPTION...]
+  cross_environment "$1"
+  emulated_test "${@:2}"
+}
+
+# ---------------------------------------------------------------- run and sum up
+[ "${1:-}" = --list ] && { printf '%s\n' "${steps[@]}"; exit; }
+[ $# -gt 0 ] && steps=("$@")
+for step in "${steps[@]}"; do
+  declare -F "step_$step" >/dev/null || { echo "no step $step; bash ci/test.sh --list" >&2; exit 2; }
+done
+
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+touch "$log/not_run"
+passed=0 failed=0 skipped=0 summary=
+for step in "${steps[@]}"; do
+  printf '\n==== %s (at %d:%02d)\n' "$step" $((SECONDS / 60)) $((SECONDS % 60))
+  start=$SECONDS
+  set +e # in a condition, `set -e` would not hold inside the step
+  (set -e; "step_$step") </dev/null
+  status=$?
+  set -e
+  case $status in
+    0) passed=$((passed + 1)) result=passed ;;
+    77) skipped=$((skipped + 1)) result="NOT RUN" ;;
+    *) failed=$((failed + 1)) result=FAILED ;;
+  esac
+  summary+=$(printf '%-12s %-8s %5d s' "$step" "$result" $((SECONDS - start)))$'\n'
+done
+
+printf '\n==== summary (%d:%02d)\n%s' $((SECONDS / 60)) $((SECONDS % 60)) "$summary"
+cat "$log/not_run"
+echo "steps: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
