@@ -11,7 +11,7 @@ const DEFAULT_THREADS: usize = 8;
 ///
 /// The model: embeddings of the last 4 word pieces -> hidden ReLU layer -> softmax over the
 /// vocabulary, plain SGD. Every method starts from the same weights and sees the same batches at
-/// the same learning rate; only the products that make the weight gradients differ.
+/// the same learning rates; only the products that make the weight gradients differ.
 #[derive(Debug, Parser)]
 #[command(name = "train", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2048, value_parser = sizes(256, 1 << 15))]
     pub(crate) vocab: usize,
 
-    /// SGD's learning rate.
-    #[arg(long, default_value_t = 0.5, value_parser = learning_rate)]
+    /// SGD's learning rate in the first step; it falls linearly to zero.
+    #[arg(long, default_value_t = 1.0, value_parser = learning_rate)]
     pub(crate) learning_rate: f32,
 
     /// What to compare: dense, mvue-N:M, greedy-N:M (every pattern of the library), uniform-2:4.

@@ -39,8 +39,17 @@ use tokenizer::Tokenizer;
 use trainer::{Plan, Run};
 
 fn main() -> ExitCode {
-    // Wrong arguments end here, with exit code 2.
-    match run(&Args::parse()) {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => {
+            // The first line says it all; clap would follow it with hints and the usage.
+            let text = error.to_string();
+            eprintln!("{} (--help lists the options)", text.lines().next().unwrap_or_default());
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -107,11 +107,15 @@ pub(crate) fn draw(path: &Path, runs: &[Run]) -> Result<(), Box<dyn Error>> {
     let steps = runs.iter().filter_map(|run| run.curve.last()).map(|p| p.0).max().unwrap_or(1);
     // The first steps, from the loss of a guess down, would squeeze everything else together.
     let shown = |run: &Run| -> Vec<(usize, f64)> {
-        run.curve.iter().copied().filter(|&(step, loss)| step * 16 >= steps && loss.is_finite()).collect()
+        run.curve
+            .iter()
+            .copied()
+            .filter(|&(step, loss)| step * 16 >= steps && loss.is_finite())
+            .collect()
     };
-    let losses: Vec<f64> = runs.iter().flat_map(shown).map(|(_, loss)| loss).collect();
-    let low = losses.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let losses = || runs.iter().flat_map(shown).map(|(_, loss)| loss);
+    let low = losses().reduce(f64::min).unwrap_or(0.0);
+    let high = losses().reduce(f64::max).unwrap_or(1.0);
     {
         let area = SVGBackend::with_string(&mut svg, (960, 600)).into_drawing_area();
         area.fill(&WHITE)?;

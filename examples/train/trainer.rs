@@ -14,7 +14,7 @@ use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 /// Pruning alone is timed on every so many steps.
 const SAMPLE_EVERY: usize = 16;
 /// Points of a loss curve.
-const POINTS: usize = 24;
+const POINTS: usize = 15;
 /// Windows that the validation loss is the mean of, rounded down to whole batches.
 const VALIDATION_WINDOWS: usize = 8192;
 
@@ -52,7 +52,11 @@ pub(crate) struct Plan<'a> {
 
 impl Plan<'_> {
     /// Trains all `runs`, and validates them as they go.
-    pub(crate) fn train(self, engine: &mut Engine<'_>, runs: &mut [Run]) -> Result<(), spnm::Error> {
+    pub(crate) fn train(
+        self,
+        engine: &mut Engine<'_>,
+        runs: &mut [Run],
+    ) -> Result<(), spnm::Error> {
         let Some(first) = runs.first() else { return Ok(()) };
         let mut work = Workspace::new(&first.model, self.batch);
         let validation = self.validation_batches();
@@ -71,7 +75,7 @@ impl Plan<'_> {
             let now = Step {
                 batch: &batch,
                 number: step as u64,
-                learning_rate: self.learning_rate,
+                learning_rate: self.learning_rate_at(step),
                 sample: step % SAMPLE_EVERY == 0,
             };
             for run in &mut *runs {
@@ -82,6 +86,12 @@ impl Plan<'_> {
         validate(engine, &validation, self.steps, runs, &mut work);
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// Falls linearly to zero: a constant rate would end on the noise of the last batches.
+    #[expect(clippy::cast_precision_loss, reason = "a fraction of the steps")]
+    fn learning_rate_at(&self, step: usize) -> f32 {
+        self.learning_rate * (1.0 - step as f32 / self.steps as f32)
     }
 
     /// Windows evenly spread over the validation text, each once, in whole batches.
