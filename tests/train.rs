@@ -3,10 +3,18 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
-/// The example as cargo builds and runs it in the profile, and for the target, of this test: the
-/// build that `cargo test` has made already. `None` under an emulator, which would need minutes.
+/// The example, built in the profile and for the target of this test: the build that `cargo test`
+/// has made already. `None` under an emulator, which would need minutes.
 fn example() -> Option<Command> {
+    static EXAMPLE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let mut example = Command::new(EXAMPLE.get_or_init(build).as_ref()?);
+    example.arg("--svg").arg(scratch("train.svg"));
+    Some(example)
+}
+
+fn build() -> Option<PathBuf> {
     // <target folder>/[<triple>/]<profile>/deps/<this test>
     let this = std::env::current_exe().expect("the path of this test");
     let above = |n: usize| this.ancestors().nth(n).expect("a folder of cargo's");
@@ -15,7 +23,7 @@ fn example() -> Option<Command> {
     let profile = if profile == "debug" { "dev".to_owned() } else { profile };
     let triple = name(above(3)).filter(|n| n.starts_with(&format!("{}-", std::env::consts::ARCH)));
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--example", "train", "--profile", &profile]);
+    cargo.args(["build", "--quiet", "--example", "train", "--profile", &profile]);
     cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
     cargo.arg("--target-dir").arg(above(if triple.is_some() { 4 } else { 3 }));
     if let Some(triple) = triple {
@@ -29,8 +37,9 @@ fn example() -> Option<Command> {
         }
         cargo.args(["--target", &triple]);
     }
-    cargo.args(["--", "--svg"]).arg(scratch("train.svg"));
-    Some(cargo)
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "the example does not build");
+    Some(above(2).join("examples").join(format!("train{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn scratch(name: &str) -> PathBuf {
@@ -38,7 +47,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn run(arguments: &[&str]) -> Option<Output> {
-    Some(example()?.args(arguments).output().expect("cargo runs"))
+    Some(example()?.args(arguments).output().expect("the example runs"))
 }
 
 fn text_of(bytes: &[u8]) -> String {
