@@ -32,7 +32,7 @@ pub(crate) struct Args {
     pub(crate) vocab: usize,
 
     /// SGD's learning rate in the first step; it falls linearly to zero.
-    #[arg(long, default_value_t = 1.0, value_parser = learning_rate)]
+    #[arg(long, default_value_t = 0.6, value_parser = learning_rate)]
     pub(crate) learning_rate: f32,
 
     /// What to compare: dense, mvue-N:M, greedy-N:M (every pattern of the library), uniform-2:4.

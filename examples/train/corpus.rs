@@ -13,7 +13,7 @@ pub(crate) struct Corpus {
     /// The last tenth of every file.
     pub(crate) validation: Vec<String>,
     /// Of both.
-    pub(crate) bytes: usize,
+    bytes: usize,
 }
 
 impl Corpus {
@@ -50,6 +50,11 @@ impl Corpus {
 
     pub(crate) fn files(&self) -> usize {
         self.train.len()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for people to read")]
+    pub(crate) fn megabytes(&self) -> f64 {
+        self.bytes as f64 / 1e6
     }
 
     fn push(&mut self, mut text: String) {

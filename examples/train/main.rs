@@ -93,9 +93,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "text {} bytes in {} files, {} tokens; vocabulary {}; model {CONTEXT} x {EMBEDDING} -> {} \
-         -> {}, {} parameters; CPU level {}; threads {threads}",
-        corpus.bytes,
+        "text {:.1} MB ({} files, {} tokens), vocabulary {}, model {CONTEXT} x {EMBEDDING} -> {} -> {} \
+         ({} weights), CPU level {}, threads {threads}",
+        corpus.megabytes(),
         corpus.files(),
         train.len() + validation.len(),
         tokenizer.size(),

@@ -52,19 +52,19 @@ impl Table {
         let mut out = String::new();
         writeln!(
             out,
-            "{:<12} {:>10} {:>10} {:>10}  {:>10} {:>8} {:>7}",
+            "{:<12} {:>10} {:>11} {:>9} {:>16} {:>9} {:>6}",
             "", "validation", "", "gap to", "weight-gradient", "ratio to", "prune"
         )?;
         writeln!(
             out,
-            "{:<12} {:>10} {:>10} {:>10}  {:>10} {:>8} {:>7}",
+            "{:<12} {:>10} {:>11} {:>9} {:>16} {:>9} {:>6}",
             "method", "loss", "perplexity", "dense", "products", "dense", "share"
         )?;
         for row in &self.rows {
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             writeln!(
                 out,
-                "{:<12} {:>10.4} {:>10.2} {:>10}  {:>10} {:>8} {:>7}",
+                "{:<12} {:>10.4} {:>11.2} {:>9} {:>16} {:>9} {:>6}",
                 row.method,
                 row.loss,
                 row.perplexity(),
