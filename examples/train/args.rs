@@ -9,7 +9,7 @@ const DEFAULT_THREADS: usize = 8;
 
 /// Trains a small next-token model once per method of pruning the neural gradients, and compares.
 ///
-/// The model: embeddings of the last 4 word pieces -> hidden ReLU layer -> softmax over the
+/// The model: embeddings of the last 4 word pieces -> hidden layer (rectified) -> softmax over the
 /// vocabulary, plain SGD. Every method starts from the same weights and sees the same batches at
 /// the same learning rates; only the products that make the weight gradients differ.
 #[derive(Debug, Parser)]

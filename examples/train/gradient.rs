@@ -135,7 +135,7 @@ fn keep_two_of_four(d: &Matrix, seed: u64, stream: u64, out: &mut Matrix) {
     groups.for_each(|(group, (out, d))| {
         let mut random = Pcg64Mcg::seed_from_u64(seed ^ (stream << 20 | group as u64));
         for col in 0..cols {
-            let pair = u64::from(random.next_u32()) * PAIRS.len() as u64 >> 32;
+            let pair = (u64::from(random.next_u32()) * PAIRS.len() as u64) >> 32;
             let factors = &PAIRS[usize::try_from(pair).unwrap_or(0)];
             for (at, factor) in (col..d.len()).step_by(cols).zip(factors) {
                 out[at] = factor * d[at];

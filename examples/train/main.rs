@@ -59,9 +59,6 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    for path in args.csv.iter().chain([&args.svg]) {
-        writable(path)?;
-    }
     let threads = args.thread_count();
     let pool = Pool::new(threads)?;
     // The gemm crate works in rayon's global pool; one thread is the caller's own.
@@ -106,6 +103,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     )?;
     out.flush()?;
 
+    for path in args.csv.iter().chain([&args.svg]) {
+        writable(path)?;
+    }
     let mut runs: Vec<Run> = Vec::new();
     for &method in &args.methods {
         if runs.iter().all(|run| run.method != method) {

@@ -1,4 +1,4 @@
-//! The model: embeddings of the last tokens -> hidden ReLU layer -> softmax over the vocabulary.
+//! The model: embeddings of the last tokens -> hidden layer (rectified) -> softmax over the vocabulary.
 //!
 //! No biases: two weight matrices and a table of embeddings are all there is to learn.
 
