@@ -7,6 +7,7 @@ use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
+use crate::kernels::generic::lanes::copy_elements;
 use crate::kernels::{CopyJob, Init, Kernels, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -279,7 +280,7 @@ impl Product<'_> {
                         let from = given.values.add(i * given.ld_values);
                         let to = values.add(i * ld_values);
                         for j in 0..ld_values {
-                            *to.add(j) = alpha * *from.add(j);
+                            *to.add(j) = alpha * from.add(j).read_unaligned();
                         }
                         let meta = given.meta.add(i * given.ld_meta);
                         zero_past(p, meta, k.len(), to);
@@ -387,7 +388,7 @@ impl Product<'_> {
             }
             if b.col_stride == 1 {
                 for i in 0..rows {
-                    slice.add(i * width).copy_from_nonoverlapping(b.address(i, 0), cols);
+                    copy_elements(b.address(i, 0), slice.add(i * width), cols);
                 }
             } else {
                 self.copy(b, slice, width);
@@ -424,7 +425,7 @@ impl Product<'_> {
             for i in 0..source.rows {
                 for j in 0..source.cols {
                     // SAFETY: the caller's promise.
-                    unsafe { *target.add(i * width + j) = *source.address(i, j) };
+                    unsafe { *target.add(i * width + j) = source.address(i, j).read_unaligned() };
                 }
             }
         }
@@ -450,7 +451,9 @@ impl Product<'_> {
             for i in 0..part.rows {
                 for j in 0..part.cols {
                     // SAFETY: the caller's promise.
-                    unsafe { *part.address(i, j).cast_mut() = *tile.add(i * width + j) };
+                    unsafe {
+                        part.address(i, j).cast_mut().write_unaligned(*tile.add(i * width + j))
+                    };
                 }
             }
         }

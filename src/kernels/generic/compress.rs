@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use super::estimators::Estimator;
-use super::lanes::{MAX_LANES, deinterleave, interleave};
+use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
 use super::philox::{WORD_GROUPS, words_of_row, words_of_strip};
 use crate::kernels::CompressJob;
 use crate::pattern::index_bits;
@@ -68,11 +68,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         load_groups::<L, M>(l, a.add(g * M))
                     } else {
                         let mut padded = [0.0; 16 * MAX_LANES];
-                        std::ptr::copy_nonoverlapping(
-                            a.add(g * M),
-                            padded.as_mut_ptr(),
-                            job.cols - g * M,
-                        );
+                        copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
                         load_groups::<L, M>(l, padded.as_ptr())
                     };
                     let picked = E::select::<L, N, M>(l, x, word);
@@ -82,11 +78,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
                         store_groups::<L, N>(l, padded.as_mut_ptr(), picked.values);
-                        std::ptr::copy_nonoverlapping(
-                            padded.as_ptr(),
-                            values.add(g * N),
-                            (groups - g) * N,
-                        );
+                        copy_elements(padded.as_ptr(), values.add(g * N), (groups - g) * N);
                     }
                 }
                 v += L::COUNT;
@@ -237,8 +229,11 @@ unsafe fn strip<L: Lanes, E: Estimator, const N: usize, const M: usize>(
                 for c in 0..here * M {
                     let exist = if g * M + c < job.cols { valid } else { 0 };
                     for lane in 0..L::COUNT {
-                        *padded.add(c * L::COUNT + lane) =
-                            if lane < exist { *job.entry(r + lane, g * M + c) } else { 0.0 };
+                        *padded.add(c * L::COUNT + lane) = if lane < exist {
+                            job.entry(r + lane, g * M + c).read_unaligned()
+                        } else {
+                            0.0
+                        };
                     }
                 }
                 (padded.cast_const(), L::COUNT.cast_signed())
@@ -282,7 +277,8 @@ unsafe fn strip<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             } else {
                 for lane in 0..valid {
                     for j in 0..here * N {
-                        *target.add(lane * job.ld_values + j) = tile[j * L::COUNT + lane];
+                        let at = target.add(lane * job.ld_values + j);
+                        at.write_unaligned(tile[j * L::COUNT + lane]);
                     }
                 }
             }
