@@ -164,13 +164,7 @@ impl spnm_matrix {
         let (rows, cols) = (self.rows, self.cols);
         // SAFETY: the caller's promise.
         unsafe {
-            MatMut::from_raw_parts(
-                self.data.cast(),
-                rows,
-                cols,
-                self.row_stride,
-                self.col_stride,
-            )
+            MatMut::from_raw_parts(self.data.cast(), rows, cols, self.row_stride, self.col_stride)
         }
     }
 }

@@ -342,8 +342,7 @@ pub unsafe extern "C" fn spnm_prune_gemm(
             let (a, b, c) = (a.view(), b.view(), c.view_mut());
             place.with_scratch(|scratch| {
                 let options = &place.options();
-                let done =
-                    ops::prune_gemm(options, scratch, method, pattern, alpha, a, b, beta, c);
+                let done = ops::prune_gemm(options, scratch, method, pattern, alpha, a, b, beta, c);
                 Ok::<_, Refused>(done?)
             })
         }

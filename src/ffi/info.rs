@@ -23,12 +23,11 @@ pub extern "C" fn spnm_abi_version() -> u32 {
 /// The version of the library that is loaded as "major.minor.patch". Static; never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn spnm_version_string() -> *const c_char {
-    const TEXT: &CStr = match CStr::from_bytes_with_nul(
-        concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-    ) {
-        Ok(text) => text,
-        Err(_) => panic!("a version without NUL"),
-    };
+    const TEXT: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(text) => text,
+            Err(_) => panic!("a version without NUL"),
+        };
     TEXT.as_ptr()
 }
 
@@ -48,8 +47,7 @@ pub extern "C" fn spnm_build_info() -> *const c_char {
 
 fn build_info() -> CString {
     let names = |levels: &mut dyn Iterator<Item = Isa>| {
-        let names: Vec<_> =
-            levels.filter(|&isa| isa != Isa::Reference).map(Isa::name).collect();
+        let names: Vec<_> = levels.filter(|&isa| isa != Isa::Reference).map(Isa::name).collect();
         names.join(" ")
     };
     let compiled = |isa: &Isa| match isa {

@@ -8,7 +8,10 @@
 //! as it was: see [`guard`].
 
 #![expect(non_camel_case_types, reason = "the names that C sees")]
-#![expect(unreachable_pub, reason = "what cbindgen and the linker export is pub, and Rust has `ops`")]
+#![expect(
+    unreachable_pub,
+    reason = "what cbindgen and the linker export is pub, and Rust has `ops`"
+)]
 
 mod arguments;
 mod environment;

@@ -87,10 +87,11 @@ fn a_pool_keeps_its_working_memory() {
         reserved: 0,
     };
     let (b, c_view) = (matrix(&mut b), matrix(&mut c));
-    let options =
-        spnm_options { struct_size: size_of::<spnm_options>(), isa: 0, flags: 0, pool };
+    let options = spnm_options { struct_size: size_of::<spnm_options>(), isa: 0, flags: 0, pool };
     // SAFETY: structs that describe the buffers above.
-    let run = || unsafe { spnm_gemm(&raw const options, 1.0, &raw const a, &raw const b, 0.0, &raw const c_view) };
+    let run = || unsafe {
+        spnm_gemm(&raw const options, 1.0, &raw const a, &raw const b, 0.0, &raw const c_view)
+    };
     assert_eq!(run(), SPNM_OK);
     // SAFETY: alive, and no call runs.
     let held = unsafe { &*pool }.with_scratch(|scratch| scratch.bytes());

@@ -9,9 +9,8 @@ pub const SPNM_VERSION_PATCH: u32 = 0;
 /// The version as one number that can be compared: major << 16 | minor << 8 | patch.
 pub const SPNM_VERSION: u32 =
     SPNM_VERSION_MAJOR << 16 | SPNM_VERSION_MINOR << 8 | SPNM_VERSION_PATCH;
-/// Changes where a program that was compiled against an older header could break; the soname is
-/// libspnm.so.<SPNM_ABI_VERSION>. New functions, constants and trailing fields of spnm_options do
-/// not change it.
+/// The N of the soname, libspnm.so.N: changes where a program that was compiled against an older
+/// header could break. New functions, constants and trailing fields of spnm_options do not change it.
 pub const SPNM_ABI_VERSION: u32 = 0;
 
 /// Success.
@@ -123,9 +122,9 @@ pub struct spnm_matrix {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct spnm_compressed {
-    /// `[rows][ld_values]` elements.
+    /// Element (row, k) of the kept values is element row * ld_values + k.
     pub values: *mut std::ffi::c_void,
-    /// `[rows][ld_meta]` bytes.
+    /// Row r of the packed indices begins at byte r * ld_meta.
     pub meta: *mut u8,
     /// Rows of A, before compression.
     pub rows: usize,
