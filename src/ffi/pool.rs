@@ -38,7 +38,8 @@ impl spnm_pool {
 ///
 /// Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
 /// not depend on it. Calls with a pool keep their working memory (some hundred KiB a thread) in it, and
-/// so allocate nothing once it has grown to what they need.
+/// so allocate no more once it has grown to what they need, but for the few bytes by which a task is
+/// handed to a thread.
 ///
 /// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
 /// the work alone, and may be freed.
