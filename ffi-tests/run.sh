@@ -77,7 +77,7 @@ step_shared() {
     readelf -d "$WORK/shared/$program" | grep -q "NEEDED.*$(soname)" || fail "$program does not need the soname"
   done
   run_all "$WORK/shared"
-  compile "$WORK/shared/unload" unload $(pc --cflags spnm) $(pc --libs spnm) -ldl -Wl,-rpath,"$PREFIX/lib"
+  compile "$WORK/shared/unload" unload $(pc --cflags spnm) -ldl
   "$WORK/shared/unload" "$PREFIX/lib/$(soname)"
   "$CXX" -std=c++17 $WARNINGS $(pc --cflags spnm) ffi-tests/cpp/*.cpp -o "$WORK/shared/cpp" $(pc --libs spnm) -Wl,-rpath,"$PREFIX/lib"
   "$WORK/shared/cpp"
@@ -127,7 +127,10 @@ step_valgrind() {
   mkdir -p "$WORK/valgrind"
   for program in layout golden errors threads; do
     compile "$WORK/valgrind/$program" $program -I"$PREFIX/include" -L"$PREFIX/lib" -lspnm -lm -pthread -Wl,-rpath,"$PREFIX/lib"
-    SPNM_MAX_ISA=avx2 valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$WORK/valgrind/$program" ||
+    # A forked child loses, by design, what the threads held that it does not have.
+    local leaks="--leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite"
+    [ $program = threads ] && leaks=--leak-check=no
+    SPNM_MAX_ISA=avx2 valgrind -q --error-exitcode=9 $leaks "$WORK/valgrind/$program" ||
       fail "$program under valgrind"
   done
 }
@@ -175,7 +178,9 @@ step_aarch64() {
   nm -D --defined-only "$WORK/aarch64/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort | diff ffi-tests/symbols.txt -
   for program in layout golden errors smoke environment threads; do
     CC=$cc compile "$WORK/aarch64/bin/$program" $program -I"$WORK/aarch64/include" -L"$WORK/aarch64/lib" -lspnm -lm -pthread
-    $run -E LD_LIBRARY_PATH="$WORK/aarch64/lib" "$WORK/aarch64/bin/$program"
+    # qemu-user loses its place when a process with threads forks.
+    local arguments=; [ $program = threads ] && arguments=nofork
+    $run -E LD_LIBRARY_PATH="$WORK/aarch64/lib" "$WORK/aarch64/bin/$program" $arguments
   done
   CC=$cc compile "$WORK/aarch64/bin/golden_static" golden -I"$WORK/aarch64/include" $libs -lm -pthread
   $run "$WORK/aarch64/bin/golden_static"

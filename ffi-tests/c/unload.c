@@ -17,11 +17,13 @@ int main(int argc, char **argv)
             break;
         }
         spnm_pool *pool = NULL;
-        EXPECT(SPNM_OK, FIND(spnm_status (*)(size_t, spnm_pool **), "spnm_pool_create")(4, &pool));
+        CHECK(FIND(spnm_status (*)(size_t, spnm_pool **), "spnm_pool_create")(4, &pool) == SPNM_OK);
         FIND(void (*)(spnm_pool *), "spnm_pool_free")(pool);
         const char *version = FIND(const char *(*)(void), "spnm_version_string")();
         CHECK(dlclose(library) == 0);
         usleep(20000);
+        library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+        CHECK(library != NULL); /* it stayed */
         CHECK(*version != 0); /* a static string, still there */
     }
     return common_report("unload");
