@@ -452,7 +452,7 @@ impl Product<'_> {
                 for j in 0..part.cols {
                     // SAFETY: the caller's promise.
                     unsafe {
-                        part.address(i, j).cast_mut().write_unaligned(*tile.add(i * width + j))
+                        part.address(i, j).cast_mut().write_unaligned(*tile.add(i * width + j));
                     };
                 }
             }
