@@ -156,11 +156,11 @@ step_mpi() {
   for ranks in 1 2 4; do mpirun --allow-run-as-root --oversubscribe -np $ranks "$WORK/shards"; done
 }
 
-# The same programs for aarch64, under qemu. AARCH64_ENV: a file to source that sets RUSTC and the linker for
+# The same programs for aarch64, under qemu. AARCH64_ENV names a file to source that sets RUSTC for
 # the target, where the default toolchain has no standard library for it.
 step_aarch64() {
   local target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc
-  local environment=${AARCH64_ENV:-/opt/rustc-web/env}
+  local environment=${AARCH64_ENV:-}
   have $cc && have qemu-aarch64 || { skip "aarch64: no $cc or qemu-aarch64"; return; }
   (
     set -e

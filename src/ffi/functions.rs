@@ -316,7 +316,6 @@ pub unsafe extern "C" fn spnm_gemm(
 /// SPNM_E_MEMORY       the working memory could not be had
 /// SPNM_E_PANIC        a bug; c may be partly written. After every other error it is untouched.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "the BLAS convention, with the pruning before it")]
 pub unsafe extern "C" fn spnm_prune_gemm(
     options: *const spnm_options,
     method: u32,

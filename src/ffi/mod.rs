@@ -7,6 +7,7 @@
 //! No panic crosses the boundary, and the calling thread's floating-point environment comes back
 //! as it was: see [`guard`].
 
+#![expect(clippy::doc_markdown, reason = "the doc comments are those of the C header")]
 #![expect(non_camel_case_types, reason = "the names that C sees")]
 #![expect(
     unreachable_pub,
