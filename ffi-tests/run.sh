@@ -57,6 +57,14 @@ step_header() {
   echo "header     alone: c99 c11 c17 c++11 c++14 c++17 c++20; spnm.hpp: c++17 c++20, without exceptions too"
 }
 
+# The program of docs/C.md compiles as it stands there.
+step_docs() {
+  sed -n '/^```c$/,/^```$/p' docs/C.md | sed '/^```$/q' | sed '/^```/d' >"$WORK/docs.c"
+  grep -q '#include <spnm.h>' "$WORK/docs.c" || fail "no program in docs/C.md"
+  "$CC" -std=c11 $WARNINGS -I"$PREFIX/include" -c "$WORK/docs.c" -o "$WORK/docs.o"
+  echo "docs       the program of docs/C.md compiles"
+}
+
 pc() { PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config "$@"; }
 
 # run_all FOLDER: the programs, and the levels that SPNM_MAX_ISA can force.
@@ -197,7 +205,7 @@ step_cargo_c() {
   readelf -d "$WORK/cargo-c/lib/libspnm.so" | grep -q "SONAME.*$(soname)" || fail "cargo-c gives another soname"
 }
 
-STEPS="install symbols header shared static cmake sanitizers valgrind python mpi aarch64 cargo_c"
+STEPS="install symbols header docs shared static cmake sanitizers valgrind python mpi aarch64 cargo_c"
 [ $# = 0 ] || STEPS=$*
 for step in $STEPS; do
   echo "== $step"
