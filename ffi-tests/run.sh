@@ -40,6 +40,7 @@ step_symbols() {
   comm -23 ffi-tests/symbols.txt "$WORK/declared" | (! grep .) || fail "an exported function is not declared"
   nm --defined-only -g "$PREFIX/lib/libspnm.a" 2>/dev/null | awk '$3 ~ /^spnm_/ {print $3}' | LC_ALL=C sort -u |
     diff ffi-tests/symbols.txt - || fail "the static library's spnm_ symbols differ"
+  readelf -d "$PREFIX/lib/libspnm.so" | grep -q NODELETE || fail "dlclose could unload the code of running threads"
   echo "symbols    $(wc -l <ffi-tests/symbols.txt) exported, $(soname)"
 }
 
