@@ -263,6 +263,10 @@ impl Product<'_> {
         values: *mut f32,
         meta: *mut u8,
     ) -> Staged {
+        if k.is_empty() {
+            // No entries: the operand's pointers and strides may be anything.
+            return Staged { values, ld_values: 0, meta, ld_meta: 0 };
+        }
         let p = self.pattern;
         let group = k.start / p.m();
         let (ld_values, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
