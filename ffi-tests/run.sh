@@ -131,6 +131,18 @@ step_sanitizers() {
   echo "           (memory not under sanitizers: it closes the address space)"
 }
 
+# The same programs against the library with Rust's own checks: overflow, alignment, assertions.
+step_checked() {
+  [ -x "$WORK/shared/smoke" ] || { skip "no programs to run with the checked library: the step shared did not link any"; return; }
+  cargo build --lib --features capi
+  mkdir -p "$WORK/checked"
+  ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
+  LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | grep -q "$WORK/checked" || fail "the checked library is not the one that is loaded"
+  for program in golden errors smoke environment threads; do
+    LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
+  done
+}
+
 step_valgrind() {
   have valgrind || { skip "valgrind is not there"; return; }
   mkdir -p "$WORK/valgrind"
@@ -206,7 +218,7 @@ step_cargo_c() {
   readelf -d "$WORK/cargo-c/lib/libspnm.so" | grep -q "SONAME.*$(soname)" || fail "cargo-c gives another soname"
 }
 
-STEPS="install symbols header docs shared static cmake sanitizers valgrind python mpi aarch64 cargo_c"
+STEPS="install symbols header docs shared static cmake sanitizers checked valgrind python mpi aarch64 cargo_c"
 [ $# = 0 ] || STEPS=$*
 for step in $STEPS; do
   echo "== $step"
