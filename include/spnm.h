@@ -481,7 +481,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  *   others.
  * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
  *   position alone. What lies between the rows of out is not written.
- * Threads and memory: those of options->pool, or the calling thread. Allocates nothing.
+ * Threads and memory: those of options->pool, or the calling thread. No working memory.
  * Aliasing: values, meta and A must not overlap.
  * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
  *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
@@ -549,7 +549,7 @@ spnm_status spnm_prune(const struct spnm_options *options,
  * Malformed metadata: memory-safe; an index counts modulo m, of equal indices the last one wins, and
  *   one that points past cols is dropped. See spnm_validate.
  * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
- *   thread; allocates nothing.
+ *   thread; no working memory.
  * Aliasing: out must not overlap a->values or a->meta. NaN: copied.
  *
  * SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
