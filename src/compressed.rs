@@ -76,9 +76,8 @@ impl<'a> CompressedRef<'a> {
     /// A view of memory that the caller vouches for.
     ///
     /// # Safety
-    /// While the view lives, every row of values and of metadata must be readable, the values
-    /// aligned for f32, and neither be written through anything but a view made of the same
-    /// pointers.
+    /// While the view lives, every row of values and of metadata must be readable, of any
+    /// alignment, and neither be written through anything but a view made of the same pointers.
     #[must_use]
     pub const unsafe fn from_raw_parts(
         values: *const f32,

@@ -45,6 +45,8 @@
 
 mod compressed;
 mod error;
+#[cfg(feature = "capi")]
+mod ffi;
 mod isa;
 mod kernels;
 mod matrix;

@@ -69,7 +69,7 @@ impl<'a> MatRef<'a> {
     /// A view of memory that the caller vouches for.
     ///
     /// # Safety
-    /// While the view lives, every element that it addresses must be readable, aligned for f32, and not be
+    /// While the view lives, every element that it addresses must be readable, of any alignment, and not be
     /// written through anything but a view made of the same pointer. The extent itself need not
     /// have been checked: every function checks it before it touches an element.
     #[must_use]
@@ -153,7 +153,7 @@ impl<'a> MatRef<'a> {
             self.cols
         );
         // SAFETY: the element lies inside the view, which the view's maker vouched for.
-        unsafe { *self.address(row, col) }
+        unsafe { self.address(row, col).read_unaligned() }
     }
 
     /// The address of element (`row`, `col`), which must lie inside the view for it to mean anything.

@@ -69,7 +69,7 @@ impl Corpus {
     }
 }
 
-/// The source folders of the crates that this one names as its dependencies, sorted by name.
+/// The source folders of the crates that the library depends on, directly or not, sorted by name.
 fn dependencies() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let version = cargo(&["-vV"])?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
@@ -88,8 +88,20 @@ fn dependencies() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
     let root = &metadata["resolve"]["root"];
     let nodes = list(&metadata["resolve"]["nodes"]);
-    let node = nodes.iter().find(|node| node["id"] == *root).ok_or("cargo metadata: no root")?;
-    let wanted: Vec<_> = list(&node["deps"]).into_iter().map(|dep| dep["pkg"].clone()).collect();
+    // What the library itself is built with, whatever its tests and examples use.
+    let mut wanted = vec![root.clone()];
+    let mut next = 0;
+    while next < wanted.len() {
+        let node = nodes.iter().find(|node| node["id"] == wanted[next]);
+        for dep in list(&node.ok_or("cargo metadata: a package without a node")?["deps"]) {
+            let normal = list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+            if normal && !wanted.contains(&dep["pkg"]) {
+                wanted.push(dep["pkg"].clone());
+            }
+        }
+        next += 1;
+    }
+    wanted.remove(0);
     let mut folders: Vec<_> = list(&metadata["packages"])
         .into_iter()
         .filter(|package| wanted.contains(&package["id"]))

@@ -4,7 +4,7 @@
 //! dispatch, and it trusts its job: everything was checked in [`ops`](crate::ops). In return it
 //!
 //! - reads and writes nothing outside the rows and columns that the job names: no over-read, no
-//!   write of padding, any alignment that suits the element type;
+//!   write of padding, any alignment (elements are read and written unaligned);
 //! - returns the bits that [`reference`] returns, whatever its instruction set and lane count;
 //! - treats a short last group as if it were padded with zeros.
 //!

@@ -142,6 +142,18 @@ pub(super) fn compressed(names: &Names, a: CompressedRef<'_>) -> Result<Spans, E
     })
 }
 
+/// The smallest leading dimensions of a compressed matrix: values in elements, metadata in bytes.
+#[cfg(feature = "capi")]
+pub(crate) fn layout(rows: usize, cols: usize, p: Pattern) -> Result<(usize, usize), Error> {
+    shape_of_a(rows, p.groups(cols))?;
+    let (values, meta) = (p.row_values(cols), p.row_meta(cols));
+    for (what, row, size) in [("`ld_values`", values, size_of::<f32>()), ("`ld_meta`", meta, 1)] {
+        let count = rows.checked_mul(row).ok_or(Error::Overflow { what, value: row })?;
+        span(0, 0, count, size).ok_or(Error::Overflow { what, value: row })?;
+    }
+    Ok((values, meta))
+}
+
 /// The generator's coordinates for a matrix of this shape.
 pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Result<(), Error> {
     let Some(rng) = rng else { return Ok(()) };

@@ -152,7 +152,7 @@ pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Resul
         let from = group * pattern.m();
         let entries = from..a.cols.min(from + pattern.m());
         // SAFETY: (row, col) lies in the view, which the caller has checked.
-        entries.filter(|&col| unsafe { *a.address(row, col) } != 0.0).count()
+        entries.filter(|&col| unsafe { a.address(row, col).read_unaligned() } != 0.0).count()
     };
     let fits = |row: usize, group: usize| nonzeros(row, group) <= pattern.n();
     let groups = pattern.groups(a.cols);

@@ -7,6 +7,7 @@ use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
+use crate::kernels::generic::lanes::copy_elements;
 use crate::kernels::{CopyJob, Init, Kernels, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -263,6 +264,10 @@ impl Product<'_> {
         values: *mut f32,
         meta: *mut u8,
     ) -> Staged {
+        if k.is_empty() {
+            // No entries: the operand's pointers and strides may be anything.
+            return Staged { values, ld_values: 0, meta, ld_meta: 0 };
+        }
         let p = self.pattern;
         let group = k.start / p.m();
         let (ld_values, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
@@ -280,7 +285,7 @@ impl Product<'_> {
                         let from = given.values.add(i * given.ld_values);
                         let to = values.add(i * ld_values);
                         for j in 0..ld_values {
-                            *to.add(j) = alpha * *from.add(j);
+                            *to.add(j) = alpha * from.add(j).read_unaligned();
                         }
                         let meta = given.meta.add(i * given.ld_meta);
                         zero_past(p, meta, k.len(), to, alpha);
@@ -394,7 +399,7 @@ impl Product<'_> {
             }
             if b.col_stride == 1 {
                 for i in 0..rows {
-                    slice.add(i * width).copy_from_nonoverlapping(b.address(i, 0), cols);
+                    copy_elements(b.address(i, 0), slice.add(i * width), cols);
                 }
             } else {
                 self.copy(b, slice, width);
@@ -431,7 +436,7 @@ impl Product<'_> {
             for i in 0..source.rows {
                 for j in 0..source.cols {
                     // SAFETY: the caller's promise.
-                    unsafe { *target.add(i * width + j) = *source.address(i, j) };
+                    unsafe { *target.add(i * width + j) = source.address(i, j).read_unaligned() };
                 }
             }
         }
@@ -457,7 +462,9 @@ impl Product<'_> {
             for i in 0..part.rows {
                 for j in 0..part.cols {
                     // SAFETY: the caller's promise.
-                    unsafe { *part.address(i, j).cast_mut() = *tile.add(i * width + j) };
+                    unsafe {
+                        part.address(i, j).cast_mut().write_unaligned(*tile.add(i * width + j));
+                    };
                 }
             }
         }

@@ -8,6 +8,8 @@ mod prune;
 mod scratch;
 mod validate;
 
+#[cfg(feature = "capi")]
+pub(crate) use check::layout;
 pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use prune::{decompress, prune, prune_in_place};

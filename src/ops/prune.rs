@@ -184,7 +184,8 @@ unsafe fn expand_tile(kernels: &Kernels, a: CompressedRef<'_>, out: MatRef<'_>) 
         } else {
             for i in 0..a.rows {
                 for j in 0..a.cols {
-                    *out.address(i, j).cast_mut() = rows[i * TILE_COLS + j];
+                    let to = out.address(i, j).cast_mut();
+                    to.write_unaligned(rows[i * TILE_COLS + j]);
                 }
             }
         }

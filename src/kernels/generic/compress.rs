@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use super::estimators::Estimator;
-use super::lanes::{MAX_LANES, deinterleave, interleave};
+use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
 use super::philox::{WORD_GROUPS, words_of_row, words_of_strip};
 use crate::kernels::CompressJob;
 use crate::pattern::index_bits;
@@ -69,11 +69,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         load_groups::<L, M>(l, a.add(g * M))
                     } else {
                         let mut padded = [0.0; 16 * MAX_LANES];
-                        std::ptr::copy_nonoverlapping(
-                            a.add(g * M),
-                            padded.as_mut_ptr(),
-                            job.cols - g * M,
-                        );
+                        copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
                         load_groups::<L, M>(l, padded.as_ptr())
                     };
                     let picked = E::select::<L, N, M>(l, x, word);
@@ -83,11 +79,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
                         store_groups::<L, N>(l, padded.as_mut_ptr(), picked.values);
-                        std::ptr::copy_nonoverlapping(
-                            padded.as_ptr(),
-                            values.add(g * N),
-                            (groups - g) * N,
-                        );
+                        copy_elements(padded.as_ptr(), values.add(g * N), (groups - g) * N);
                     }
                 }
                 v += L::COUNT;
@@ -231,7 +223,8 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
                         for i in 0..rows {
                             let source = band.target.add(i * BAND_STAGE).cast_const();
                             let target = job.values.add((r + i) * job.ld_values + first * N);
-                            target.copy_from_nonoverlapping(source, count * N);
+                            let bytes = count * N * size_of::<f32>();
+                            target.cast::<u8>().copy_from_nonoverlapping(source.cast(), bytes);
                         }
                     }
                 }
@@ -348,8 +341,11 @@ impl Band {
                 for c in 0..here * M {
                     let exist = if g * M + c < job.cols { valid } else { 0 };
                     for lane in 0..L::COUNT {
-                        *padded.add(c * L::COUNT + lane) =
-                            if lane < exist { *job.entry(r + lane, g * M + c) } else { 0.0 };
+                        *padded.add(c * L::COUNT + lane) = if lane < exist {
+                            job.entry(r + lane, g * M + c).read_unaligned()
+                        } else {
+                            0.0
+                        };
                     }
                 }
                 (padded.cast_const(), L::COUNT.cast_signed())
@@ -415,7 +411,7 @@ impl Band {
                 for lane in 0..valid {
                     let row = target.offset(lane.cast_signed() * self.stride);
                     for j in 0..here * N {
-                        *row.add(j) = *tile.add(j * L::COUNT + lane);
+                        row.add(j).write_unaligned(*tile.add(j * L::COUNT + lane));
                     }
                 }
             }

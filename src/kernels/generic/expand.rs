@@ -1,7 +1,7 @@
 //! Back from N:M form to a dense row.
 
 use super::Lanes;
-use super::lanes::{MAX_LANES, deinterleave, interleave, unpack_codes};
+use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave, unpack_codes};
 use crate::kernels::ExpandJob;
 use crate::pattern::index_bits;
 
@@ -41,11 +41,7 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                         load::<L, N>(l, values.add(g * N))
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
-                        std::ptr::copy_nonoverlapping(
-                            values.add(g * N),
-                            padded.as_mut_ptr(),
-                            (groups - g) * N,
-                        );
+                        copy_elements(values.add(g * N), padded.as_mut_ptr(), (groups - g) * N);
                         load::<L, N>(l, padded.as_ptr())
                     };
                     let x = interleave::<L, M>(l, spread(l, kept, code));
@@ -56,7 +52,7 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                     }
                     if !whole {
                         let entries = job.cols - g * M;
-                        std::ptr::copy_nonoverlapping(padded.as_ptr(), out.add(g * M), entries);
+                        copy_elements(padded.as_ptr(), out.add(g * M), entries);
                     }
                 }
                 v += L::COUNT;

@@ -103,7 +103,7 @@ pub(crate) unsafe trait Lanes: Copy {
         let mut buffer = [0.0; MAX_LANES];
         // SAFETY: `count` elements are readable, and fit the buffer; the buffer holds a vector.
         unsafe {
-            std::ptr::copy_nonoverlapping(p, buffer.as_mut_ptr(), count);
+            copy_elements(p, buffer.as_mut_ptr(), count);
             self.load(buffer.as_ptr())
         }
     }
@@ -118,7 +118,7 @@ pub(crate) unsafe trait Lanes: Copy {
         // SAFETY: the buffer holds a vector, and `count` elements are writable.
         unsafe {
             self.store(buffer.as_mut_ptr(), a);
-            std::ptr::copy_nonoverlapping(buffer.as_ptr(), p, count);
+            copy_elements(buffer.as_ptr(), p, count);
         }
     }
 
@@ -133,7 +133,10 @@ pub(crate) unsafe trait Lanes: Copy {
         for i in 0..Self::COUNT.cast_signed() {
             for j in 0..Self::COUNT.cast_signed() {
                 // SAFETY: the caller's promise; i and j are below COUNT.
-                unsafe { *target.offset(j * to + i) = *source.offset(i * from + j) };
+                unsafe {
+                    let x = source.offset(i * from + j).read_unaligned();
+                    target.offset(j * to + i).write_unaligned(x);
+                }
             }
         }
     }
@@ -146,6 +149,18 @@ pub(crate) unsafe trait Lanes: Copy {
     unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { pack_codes_scalar::<BITS>(codes, target) };
+    }
+}
+
+/// Copies `count` elements of any alignment.
+///
+/// # Safety
+/// They must be readable at `from`, writable at `to`, and not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize) {
+    // SAFETY: the caller's promise; bytes need no alignment.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), count * size_of::<f32>());
     }
 }
 

@@ -74,7 +74,7 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
                 let index = (codes[r] >> (j * width)) & (M - 1);
                 // SAFETY: value j of unit u; row (j / N) * M + index of the unit's rows of B.
                 unsafe {
-                    let a = l.splat(*values[r].add(u * UNIT + j));
+                    let a = l.splat(values[r].add(u * UNIT + j).read_unaligned());
                     let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
                     for v in 0..V {
                         acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
@@ -91,7 +91,7 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
             unsafe {
                 let byte = usize::from(*meta[r].add(units * width + bit / 8));
                 let index = (byte >> (bit % 8)) & (M - 1);
-                let a = l.splat(*values[r].add(units * UNIT + j));
+                let a = l.splat(values[r].add(units * UNIT + j).read_unaligned());
                 let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
                 for v in 0..V {
                     acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
@@ -197,7 +197,7 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
         let start = if i < rows { cols } else { 0 };
         for j in start..job.cols {
             // SAFETY: i and j lie in both.
-            unsafe { *job.target_at(j, i) = *job.source_at(i, j) };
+            unsafe { job.target_at(j, i).write_unaligned(job.source_at(i, j).read_unaligned()) };
         }
     }
 }

@@ -26,7 +26,7 @@ unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &Com
             for (j, x) in x.iter_mut().enumerate() {
                 if g * M + j < job.cols {
                     // SAFETY: an entry of A.
-                    *x = unsafe { *job.entry(i, g * M + j) };
+                    *x = unsafe { job.entry(i, g * M + j).read_unaligned() };
                 }
             }
             let (kept, index): ([f32; N], [usize; N]) = match SELECTOR {
@@ -39,7 +39,7 @@ unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &Com
             };
             for k in 0..N {
                 // SAFETY: value k of group g of row i.
-                unsafe { *job.values.add(i * job.ld_values + g * N + k) = kept[k] };
+                unsafe { job.values.add(i * job.ld_values + g * N + k).write_unaligned(kept[k]) };
                 bits |= (index[k] as u64) << pending;
                 pending += index_bits(M);
                 while pending >= 8 || (g + 1 == groups && k + 1 == N && pending > 0) {
@@ -80,11 +80,11 @@ unsafe fn expand<const N: usize, const M: usize>(job: &ExpandJob) {
             unsafe {
                 let index = indices::<N, M>(job.meta.add(i * job.ld_meta), g);
                 for (k, &index) in index.iter().enumerate() {
-                    x[index] = *job.values.add(i * job.ld_values + g * N + k);
+                    x[index] = job.values.add(i * job.ld_values + g * N + k).read_unaligned();
                 }
                 let out = job.out.offset(i.cast_signed() * job.out_stride);
                 for (j, &x) in x.iter().enumerate().take(job.cols - g * M) {
-                    *out.add(g * M + j) = x;
+                    out.add(g * M + j).write_unaligned(x);
                 }
             }
         }
@@ -99,20 +99,18 @@ unsafe fn tile<const N: usize, const M: usize>(job: &TileJob) {
                 let c = job.c.offset(i.cast_signed() * job.ldc).add(j);
                 let mut acc = match job.init {
                     Init::Zero => 0.0,
-                    Init::Load => *c,
-                    Init::Scale(beta) => beta * *c,
+                    Init::Load => c.read_unaligned(),
+                    Init::Scale(beta) => beta * c.read_unaligned(),
                 };
                 for g in 0..job.groups {
                     let index = indices::<N, M>(job.meta.add(i * job.ld_meta), g);
                     for (k, &index) in index.iter().enumerate() {
-                        let a = *job.values.add(i * job.ld_values + g * N + k);
-                        acc = a.mul_add(
-                            *job.b.offset((g * M + index).cast_signed() * job.ldb).add(j),
-                            acc,
-                        );
+                        let a = job.values.add(i * job.ld_values + g * N + k).read_unaligned();
+                        let b = job.b.offset((g * M + index).cast_signed() * job.ldb).add(j);
+                        acc = a.mul_add(b.read_unaligned(), acc);
                     }
                 }
-                *c = acc;
+                c.write_unaligned(acc);
             }
         }
     }
@@ -122,7 +120,7 @@ unsafe fn transpose(job: &CopyJob) {
     for i in 0..job.rows {
         for j in 0..job.cols {
             // SAFETY: element (i, j) of the source, element (j, i) of the target.
-            unsafe { *job.target_at(j, i) = *job.source_at(i, j) };
+            unsafe { job.target_at(j, i).write_unaligned(job.source_at(i, j).read_unaligned()) };
         }
     }
 }

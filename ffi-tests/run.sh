@@ -1,0 +1,231 @@
+#!/bin/bash
+# The C library as its users see it: installs it into a scratch prefix and tests what was installed.
+# Works in target/ffi-tests; prints what it skips, and why. Arguments: the steps to run (all by default).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ROOT=$PWD
+WORK=$ROOT/target/ffi-tests
+PREFIX=$WORK/prefix
+CC=${CC:-gcc} CXX=${CXX:-g++}
+WARNINGS="-Wall -Wextra -Wpedantic -Werror"
+PROGRAMS="layout golden errors smoke environment threads memory"
+SKIPPED=()
+mkdir -p "$WORK"
+
+skip() { echo "SKIPPED    $1"; SKIPPED+=("$1"); }
+have() { command -v "$1" >/dev/null; }
+fail() { echo "FAILED     $1"; exit 1; }
+
+# compile OUTPUT FLAGS... -- LIBRARIES...: one C program of ffi-tests/c.
+compile() {
+  local output=$1 program=$2; shift 2
+  "$CC" -std=c11 -D_DEFAULT_SOURCE -O1 -g $WARNINGS -Iffi-tests/c "ffi-tests/c/$program.c" -o "$output" "$@"
+}
+
+step_install() {
+  cargo xtask header --check
+  cargo xtask install --prefix "$PREFIX"
+  [ "$(readlink "$PREFIX/lib/libspnm.so")" = "$(soname)" ] || fail "libspnm.so does not lead to its soname"
+  [ -e "$PREFIX/lib/$(soname)" ] || fail "the soname's link leads nowhere"
+}
+soname() { readelf -d "$PREFIX/lib/libspnm.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'; }
+
+# Only spnm_* leaves the library, and only what is on the list.
+step_symbols() {
+  LC_ALL=C sort -c ffi-tests/symbols.txt
+  nm -D --defined-only "$PREFIX/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort | diff ffi-tests/symbols.txt - ||
+    fail "the exported symbols are not those of ffi-tests/symbols.txt"
+  # Every function of the header is exported, and the other way round.
+  grep -o 'spnm_[a-z_]*(' "$PREFIX/include/spnm.h" | tr -d '(' | LC_ALL=C sort -u >"$WORK/declared"
+  comm -23 ffi-tests/symbols.txt "$WORK/declared" | (! grep .) || fail "an exported function is not declared"
+  nm --defined-only -g "$PREFIX/lib/libspnm.a" 2>/dev/null | awk '$3 ~ /^spnm_/ {print $3}' | LC_ALL=C sort -u |
+    diff ffi-tests/symbols.txt - || fail "the static library's spnm_ symbols differ"
+  readelf -d "$PREFIX/lib/libspnm.so" | grep -q NODELETE || fail "dlclose could unload the code of running threads"
+  echo "symbols    $(wc -l <ffi-tests/symbols.txt) exported, $(soname)"
+}
+
+step_header() {
+  for std in c99 c11 c17; do
+    "$CC" -std=$std $WARNINGS -Wstrict-prototypes -I"$PREFIX/include" -c ffi-tests/c/header.c -o "$WORK/header.o"
+  done
+  for std in c++11 c++14 c++17 c++20; do
+    "$CXX" -x c++ -std=$std $WARNINGS -Wno-missing-declarations -I"$PREFIX/include" -c ffi-tests/c/header.c -o "$WORK/header.o"
+  done
+  for std in c++17 c++20; do
+    "$CXX" -std=$std $WARNINGS -I"$PREFIX/include" -c ffi-tests/cpp/two.cpp -o "$WORK/header.o"
+    "$CXX" -std=$std $WARNINGS -fno-exceptions -fno-rtti -I"$PREFIX/include" -c ffi-tests/cpp/two.cpp -o "$WORK/header.o"
+  done
+  echo "header     alone: c99 c11 c17 c++11 c++14 c++17 c++20; spnm.hpp: c++17 c++20, without exceptions too"
+}
+
+# The program of docs/C.md compiles as it stands there.
+step_docs() {
+  sed -n '/^```c$/,/^```$/p' docs/C.md | sed '/^```$/q' | sed '/^```/d' >"$WORK/docs.c"
+  grep -q '#include <spnm.h>' "$WORK/docs.c" || fail "no program in docs/C.md"
+  "$CC" -std=c11 $WARNINGS -I"$PREFIX/include" -c "$WORK/docs.c" -o "$WORK/docs.o"
+  echo "docs       the program of docs/C.md compiles"
+}
+
+pc() { PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config "$@"; }
+
+# run_all FOLDER: the programs, and the levels that SPNM_MAX_ISA can force.
+run_all() {
+  for program in $PROGRAMS; do "$1/$program"; done
+  for isa in portable avx2; do
+    echo "           SPNM_MAX_ISA=$isa"
+    for program in layout golden errors; do SPNM_MAX_ISA=$isa "$1/$program"; done
+  done
+}
+
+step_shared() {
+  have pkg-config || { skip "pkg-config is not there: nothing was linked by it"; return; }
+  mkdir -p "$WORK/shared"
+  [ "$(pc --modversion spnm)" = "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)" ] || fail "spnm.pc's version"
+  for program in $PROGRAMS; do
+    compile "$WORK/shared/$program" $program $(pc --cflags spnm) $(pc --libs spnm) -lm -pthread -Wl,-rpath,"$PREFIX/lib"
+    readelf -d "$WORK/shared/$program" | grep -q "NEEDED.*$(soname)" || fail "$program does not need the soname"
+  done
+  run_all "$WORK/shared"
+  compile "$WORK/shared/unload" unload $(pc --cflags spnm) -ldl
+  "$WORK/shared/unload" "$PREFIX/lib/$(soname)"
+  "$CXX" -std=c++17 $WARNINGS $(pc --cflags spnm) ffi-tests/cpp/*.cpp -o "$WORK/shared/cpp" $(pc --libs spnm) -Wl,-rpath,"$PREFIX/lib"
+  "$WORK/shared/cpp"
+}
+
+step_static() {
+  have pkg-config || { skip "pkg-config is not there: nothing was linked by it"; return; }
+  mkdir -p "$WORK/static"
+  local libs; libs=$(pc --static --libs spnm | sed 's/-lspnm/-l:libspnm.a/')
+  for program in $PROGRAMS; do
+    compile "$WORK/static/$program" $program $(pc --cflags spnm) $libs -lm -pthread
+    readelf -d "$WORK/static/$program" | (! grep -q libspnm) || fail "$program is not static"
+  done
+  run_all "$WORK/static"
+}
+
+step_cmake() {
+  have cmake || { skip "cmake is not there: find_package(spnm) was not tried"; return; }
+  # A copy outside the repository, and the installation moved: both must not matter.
+  rm -rf "$WORK/cmake"; mkdir -p "$WORK/cmake"
+  cp -r "$PREFIX" "$WORK/cmake/moved"
+  cp -r ffi-tests/c ffi-tests/cpp ffi-tests/cmake "$WORK/cmake/"
+  cmake -S "$WORK/cmake/cmake" -B "$WORK/cmake/build" -DCMAKE_PREFIX_PATH="$WORK/cmake/moved" -DCMAKE_BUILD_TYPE=Release >"$WORK/cmake/log"
+  grep 'spnm [0-9]' "$WORK/cmake/log"
+  cmake --build "$WORK/cmake/build" >>"$WORK/cmake/log" || { cat "$WORK/cmake/log"; fail "the CMake project"; }
+  for program in smoke_shared smoke_static cpp_shared cpp_static; do "$WORK/cmake/build/$program"; done
+  ! cmake -S "$WORK/cmake/cmake" -B "$WORK/cmake/none" -Dspnm_DIR="$WORK/cmake/moved/include" >/dev/null 2>&1 ||
+    fail "find_package found what is not there"
+}
+
+# The C side with its sanitizers; memory.c closes the address space, which they need.
+step_sanitizers() {
+  local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+  echo 'int main(void) { return 0; }' >"$WORK/empty.c"
+  "$CC" $flags "$WORK/empty.c" -o "$WORK/empty" 2>/dev/null || { skip "$CC has no AddressSanitizer here"; return; }
+  mkdir -p "$WORK/sanitized"
+  for program in ${PROGRAMS/memory/}; do
+    compile "$WORK/sanitized/$program" $program $flags -I"$PREFIX/include" -L"$PREFIX/lib" -lspnm -lm -pthread -Wl,-rpath,"$PREFIX/lib"
+    nm "$WORK/sanitized/$program" | grep -q __asan_init || fail "no sanitizer in $program"
+    "$WORK/sanitized/$program"
+  done
+  echo "           (memory not under sanitizers: it closes the address space)"
+}
+
+# The same programs against the library with Rust's own checks: overflow, alignment, assertions.
+step_checked() {
+  [ -x "$WORK/shared/smoke" ] || { skip "no programs to run with the checked library: the step shared did not link any"; return; }
+  cargo build --lib --features capi
+  mkdir -p "$WORK/checked"
+  ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
+  LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | grep -q "$WORK/checked" || fail "the checked library is not the one that is loaded"
+  for program in golden errors smoke environment threads; do
+    LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
+  done
+}
+
+step_valgrind() {
+  have valgrind || { skip "valgrind is not there"; return; }
+  mkdir -p "$WORK/valgrind"
+  for program in layout golden errors threads; do
+    compile "$WORK/valgrind/$program" $program -I"$PREFIX/include" -L"$PREFIX/lib" -lspnm -lm -pthread -Wl,-rpath,"$PREFIX/lib"
+    # A forked child loses, by design, what the threads held that it does not have.
+    local leaks="--leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite"
+    [ $program = threads ] && leaks=--leak-check=no
+    SPNM_MAX_ISA=avx2 valgrind -q --error-exitcode=9 $leaks "$WORK/valgrind/$program" ||
+      fail "$program under valgrind"
+  done
+}
+
+step_python() {
+  have python3 && python3 -c 'import numpy' 2>/dev/null || { skip "python3 with NumPy is not there"; return; }
+  export SPNM_LIB=$PREFIX/lib/libspnm.so
+  if [ -d ../shared/oracle ]; then export SPNM_ORACLE=$ROOT/../shared/oracle; else skip "no ../shared/oracle: train.py compares no bits"; fi
+  PYTHONDONTWRITEBYTECODE=1 python3 ffi-tests/python/train.py
+  if [ -d ../shared/checks ]; then
+    PYTHONDONTWRITEBYTECODE=1 python3 ../shared/checks/bad_input.py
+    PYTHONDONTWRITEBYTECODE=1 METHODS=${METHODS:-mvue,magnitude} python3 ../shared/checks/bits.py
+  else
+    skip "no ../shared/checks: bits.py and bad_input.py"
+  fi
+  unset SPNM_LIB
+}
+
+step_mpi() {
+  have mpicc && have mpirun || { skip "Open MPI (mpicc, mpirun) is not there"; return; }
+  mpicc -std=c11 $WARNINGS -isystem "$(mpicc --showme:incdirs | cut -d' ' -f1)" -I"$PREFIX/include" ffi-tests/mpi/shards.c -o "$WORK/shards" \
+    -L"$PREFIX/lib" -lspnm -lm -Wl,-rpath,"$PREFIX/lib"
+  for ranks in 1 2 4; do mpirun --allow-run-as-root --oversubscribe -np $ranks "$WORK/shards"; done
+}
+
+# The same programs for aarch64, under qemu. AARCH64_ENV names a file to source that sets RUSTC for
+# the target, where the default toolchain has no standard library for it.
+step_aarch64() {
+  local target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc
+  local environment=${AARCH64_ENV:-}
+  have $cc && have qemu-aarch64 || { skip "aarch64: no $cc or qemu-aarch64"; return; }
+  (
+    set -e
+    [ -f "$environment" ] && . "$environment"
+    unset CARGO_BUILD_TARGET
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cc CARGO_TARGET_DIR=$ROOT/target/aarch64
+    [ -d "$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/$target" ] || exit 77
+    "$ROOT/target/debug/xtask" install --prefix "$WORK/aarch64" --target $target
+  ) && status=0 || status=$?
+  [ $status = 77 ] && { skip "aarch64: no standard library of Rust for it"; return; }
+  [ $status = 0 ] || fail "the aarch64 build"
+  mkdir -p "$WORK/aarch64/bin"
+  local run="qemu-aarch64 -L /usr/aarch64-linux-gnu" libs
+  libs=$(PKG_CONFIG_PATH=$WORK/aarch64/lib/pkgconfig pkg-config --static --libs spnm | sed 's/-lspnm/-l:libspnm.a/')
+  nm -D --defined-only "$WORK/aarch64/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort | diff ffi-tests/symbols.txt -
+  for program in layout golden errors smoke environment threads; do
+    CC=$cc compile "$WORK/aarch64/bin/$program" $program -I"$WORK/aarch64/include" -L"$WORK/aarch64/lib" -lspnm -lm -pthread
+    # qemu-user loses its place when a process with threads forks.
+    local arguments=; [ $program = threads ] && arguments=nofork
+    $run -E LD_LIBRARY_PATH="$WORK/aarch64/lib" "$WORK/aarch64/bin/$program" $arguments
+  done
+  CC=$cc compile "$WORK/aarch64/bin/golden_static" golden -I"$WORK/aarch64/include" $libs -lm -pthread
+  $run "$WORK/aarch64/bin/golden_static"
+  echo "           (memory not under qemu: its own memory counts too)"
+}
+
+# cargo-c, where it is: the same files as cargo xtask install.
+step_cargo_c() {
+  have cargo-cinstall || { skip "cargo-c is not there: cargo cinstall was not compared"; return; }
+  rm -rf "$WORK/cargo-c"
+  cargo cinstall --release --library-type cdylib --library-type staticlib --libdir lib --prefix "$WORK/cargo-c"
+  diff <(cd "$PREFIX" && find . ! -type d | sort) <(cd "$WORK/cargo-c" && find . ! -type d | sort) || fail "cargo-c installs other files"
+  for file in include/spnm.h include/spnm.hpp share/spnm/cmake/spnm-config.cmake; do cmp "$PREFIX/$file" "$WORK/cargo-c/$file"; done
+  readelf -d "$WORK/cargo-c/lib/libspnm.so" | grep -q "SONAME.*$(soname)" || fail "cargo-c gives another soname"
+}
+
+STEPS="install symbols header docs shared static cmake sanitizers checked valgrind python mpi aarch64 cargo_c"
+[ $# = 0 ] || STEPS=$*
+for step in $STEPS; do
+  echo "== $step"
+  "step_$step"
+done
+echo "== ffi-tests passed: $STEPS"
+if [ ${#SKIPPED[@]} -gt 0 ]; then
+  echo "   ${#SKIPPED[@]} things were NOT tested:"
+  printf '   - %s\n' "${SKIPPED[@]}"
+fi

@@ -1,0 +1,683 @@
+/*
+ * spnm: N:M sparsity for CPUs. Unbiased minimum-variance pruning, compression, compressed products.
+ *
+ * Generated from the library's sources by `cargo xtask header`: do not edit.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * N:M keeps N of every M consecutive entries along the columns of A. n and m always mean the pattern;
+ * sizes are rows, cols and inner.
+ *
+ * Rules that hold for every function:
+ *
+ * - A call either succeeds, or returns an error and has written nothing (SPNM_E_PANIC, a bug, excepted).
+ *   Everything is checked before anything is written: first NULL, then options, method and reserved
+ *   fields, pattern, dtype, then sizes, strides, overflow and overlap. Nothing prints, aborts or exits.
+ * - What a caller must guarantee: pointers that are not NULL point to what their type says, and to as much of
+ *   it as the sizes and strides say; a pool is alive; while a call runs, no other thread writes its
+ *   inputs or touches its outputs.
+ * - Structs are read when the call begins and never kept. Inputs are never written. Any alignment, any
+ *   strides, any size: nothing is read or written outside the views, or between their elements.
+ * - rows, cols and inner may be 0: a valid no-op (a product with inner = 0 scales C by beta). The data of
+ *   a matrix without elements may be NULL.
+ * - Every function may be called from any number of threads at once. There is no global state but the
+ *   lazily detected instruction set, and no hidden thread: work runs on the calling thread, or in the pool
+ *   that the call names.
+ * - Every bit that comes out is the same on every instruction set, for every number of threads, and whatever
+ *   the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which come back as they were,
+ *   sticky flags included. NaN payloads excepted: a NaN that is computed has any.
+ * - Extents are limited to the address space, rows of A to 2^31 - 1, its groups in a row to 2^32 - 1.
+ *
+ * A minimal program:
+ *
+ *     spnm_rng rng = {seed, step, 0, 0};
+ *     spnm_matrix a = {d, out, tokens, 1, out, SPNM_F32, 0};    the transpose of d [tokens][out]
+ *     spnm_matrix b = {x, tokens, in, in, 1, SPNM_F32, 0};
+ *     spnm_matrix c = {dw, out, in, in, 1, SPNM_F32, 0};
+ *     spnm_status s = spnm_prune_gemm(NULL, SPNM_MVUE, &rng, 2, 4, 1, 1.0f, &a, &b, 0.0f, &c);
+ *     if (s != SPNM_OK) fprintf(stderr, "%s\n", spnm_status_message(s));
+ */
+
+#ifndef SPNM_H
+#define SPNM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Major version of the library that this header belongs to.
+ */
+#define SPNM_VERSION_MAJOR 0
+
+/**
+ * Minor version of the library that this header belongs to.
+ */
+#define SPNM_VERSION_MINOR 1
+
+/**
+ * Patch version of the library that this header belongs to.
+ */
+#define SPNM_VERSION_PATCH 0
+
+/**
+ * The version as one number that can be compared: major << 16 | minor << 8 | patch.
+ */
+#define SPNM_VERSION (((SPNM_VERSION_MAJOR << 16) | (SPNM_VERSION_MINOR << 8)) | SPNM_VERSION_PATCH)
+
+/**
+ * The N of the soname, libspnm.so.N: changes where a program that was compiled against an older
+ * header could break. New functions, constants and trailing fields of spnm_options do not change it.
+ */
+#define SPNM_ABI_VERSION 0
+
+/**
+ * Success.
+ */
+#define SPNM_OK 0
+
+/**
+ * A pointer is NULL that must not be: a struct, an out-pointer, the rng of a method that draws
+ * random numbers, or the data of a view that has elements.
+ */
+#define SPNM_E_NULL (-1)
+
+/**
+ * spnm_options.struct_size is smaller than the struct was in the first release, or larger than 1024.
+ */
+#define SPNM_E_STRUCT_SIZE (-2)
+
+/**
+ * An unknown method, a flag or reserved field that is not 0, a field of a newer spnm_options that
+ * this library does not know and that is not 0, or a number of threads outside 1 .. 4096.
+ */
+#define SPNM_E_OPTION (-3)
+
+/**
+ * n:m is not a supported pattern, or group is not 1. Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16,
+ * 2:16, 4:16, 8:16.
+ */
+#define SPNM_E_PATTERN (-4)
+
+/**
+ * A dtype that this release does not compute with: all but SPNM_F32.
+ */
+#define SPNM_E_DTYPE (-5)
+
+/**
+ * Two operands disagree about a size, or col0 is not a multiple of m.
+ */
+#define SPNM_E_SHAPE (-6)
+
+/**
+ * A leading dimension is smaller than a row, or elements of an output share memory.
+ */
+#define SPNM_E_STRIDE (-7)
+
+/**
+ * An extent exceeds the address space, rows (or row0 + rows) exceed 2^31, or groups in a row (or
+ * col0 / m + groups) exceed 2^32. Without row0 and col0 both limits are exclusive.
+ */
+#define SPNM_E_OVERFLOW (-8)
+
+/**
+ * An output overlaps an input, or another output.
+ */
+#define SPNM_E_OVERLAP (-9)
+
+/**
+ * SPNM_KEEP was given a matrix with more than n non-zeros in a group.
+ */
+#define SPNM_E_NOT_NM (-10)
+
+/**
+ * Metadata is malformed: indices not ascending, out of range, or padding bits set.
+ */
+#define SPNM_E_META (-11)
+
+/**
+ * The instruction set asked for is unknown, or not available on this CPU or in this build.
+ */
+#define SPNM_E_ISA (-12)
+
+/**
+ * Memory, or a thread, could not be had. Nothing was written.
+ */
+#define SPNM_E_MEMORY (-13)
+
+/**
+ * A bug in the library: work stopped in the middle, and outputs may be partly written.
+ */
+#define SPNM_E_PANIC (-14)
+
+/**
+ * dtype: IEEE binary32.
+ */
+#define SPNM_F32 0
+
+/**
+ * dtype: bfloat16. Reserved: this release answers SPNM_E_DTYPE.
+ */
+#define SPNM_BF16 1
+
+/**
+ * dtype: IEEE binary16. Reserved: this release answers SPNM_E_DTYPE.
+ */
+#define SPNM_F16 2
+
+/**
+ * method: A already is N:M; take its non-zeros (NaN and infinity included) as they are, or fail
+ * with SPNM_E_NOT_NM.
+ */
+#define SPNM_KEEP 0
+
+/**
+ * method: the n largest magnitudes of each group as they are, ties by the lower index. The least
+ * mean squared error, but biased. For weights.
+ */
+#define SPNM_MAGNITUDE 1
+
+/**
+ * method: the minimum-variance unbiased estimate. With tau such that sum(min(|x|, tau)) = n tau over
+ * a group, entry x is kept with probability min(1, |x| / tau) and becomes sign(x) max(|x|, tau);
+ * one random word per group, systematic sampling. A group with at most n non-zeros is kept as it
+ * is. For gradients.
+ */
+#define SPNM_MVUE 2
+
+/**
+ * method: the approximate MVUE of the literature, n = 2: two draws without replacement, each
+ * proportional to |x|. Reserved: this release answers SPNM_E_OPTION.
+ */
+#define SPNM_MVUE_APPROX 3
+
+/**
+ * method: the n largest magnitudes, each shrunk by the largest one that is dropped. Reserved: this
+ * release answers SPNM_E_OPTION.
+ */
+#define SPNM_SOFT_THRESHOLD 4
+
+/**
+ * isa: the best that the CPU has, lowered by SPNM_MAX_ISA in the environment.
+ */
+#define SPNM_ISA_AUTO 0
+
+/**
+ * isa: the baseline of the target that the library was compiled for.
+ */
+#define SPNM_ISA_PORTABLE 1
+
+/**
+ * isa: x86-64 with AVX2 and FMA.
+ */
+#define SPNM_ISA_AVX2 2
+
+/**
+ * isa: x86-64 with AVX-512 F, BW, CD, DQ and VL.
+ */
+#define SPNM_ISA_AVX512 3
+
+/**
+ * isa: aarch64 with Advanced SIMD.
+ */
+#define SPNM_ISA_NEON 4
+
+/**
+ * Threads, and the working memory that calls with them reuse. Opaque.
+ */
+typedef struct spnm_pool spnm_pool;
+
+/**
+ * SPNM_OK, or one of the negative SPNM_E_* numbers.
+ */
+typedef int32_t spnm_status;
+
+/**
+ * Where a call runs. Nothing here changes its result. NULL stands for all defaults, and so does a
+ * struct that is zero but for struct_size.
+ *
+ * A later release may append fields; 0 will mean the default in each. A larger struct_size than this
+ * library knows is accepted as long as the bytes behind the fields that it knows are 0.
+ */
+typedef struct spnm_options {
+    /**
+     * sizeof(spnm_options).
+     */
+    size_t struct_size;
+    /**
+     * SPNM_ISA_AUTO, or one level for this call.
+     */
+    uint32_t isa;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * The threads to use; NULL: the calling thread alone.
+     */
+    struct spnm_pool *pool;
+} spnm_options;
+
+/**
+ * Which random numbers a pruning draws. The generator is counter-based (Philox4x32-10): the word of a
+ * group is a function of seed, stream, row and group alone, so a shard that says where it lies in
+ * the whole matrix draws what the whole draws.
+ */
+typedef struct spnm_rng {
+    /**
+     * The key: one number for a whole experiment.
+     */
+    uint64_t seed;
+    /**
+     * Tensor and step: a different number for every call that must draw differently.
+     */
+    uint64_t stream;
+    /**
+     * The row of A's element (0, 0) in the whole matrix.
+     */
+    uint64_t row0;
+    /**
+     * The column of A's element (0, 0) in the whole matrix: a multiple of m.
+     */
+    uint64_t col0;
+} spnm_rng;
+
+/**
+ * A strided view of a dense matrix: element (i, j) lies i * row_stride + j * col_stride ELEMENTS from
+ * data. Inputs are never written.
+ *
+ * Strides may be negative; those of inputs may also be 0. A transpose is a swap of rows with cols
+ * and of row_stride with col_stride. Any alignment will do.
+ */
+typedef struct spnm_matrix {
+    /**
+     * Element (0, 0). May be NULL where the view has no elements.
+     */
+    void *data;
+    /**
+     * Rows.
+     */
+    size_t rows;
+    /**
+     * Columns.
+     */
+    size_t cols;
+    /**
+     * Elements from one row to the next.
+     */
+    ptrdiff_t row_stride;
+    /**
+     * Elements from one column to the next.
+     */
+    ptrdiff_t col_stride;
+    /**
+     * SPNM_F32.
+     */
+    uint32_t dtype;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} spnm_matrix;
+
+/**
+ * A matrix A in N:M form. The buffers belong to the caller; spnm_compressed_layout gives the smallest
+ * leading dimensions.
+ *
+ * values: n per group, ascending by column. meta: the n indices of a group (1, 2, 4, 4 bits each for
+ * m = 2, 4, 8, 16), then the next group, packed from the low bits up; each row starts on a byte,
+ * padding bits are zero. For 2:4 a group is NVIDIA's nibble i0 | i1 << 2. A group with fewer than n
+ * non-zeros is filled up with +0 at its highest free positions.
+ */
+typedef struct spnm_compressed {
+    /**
+     * Element (row, k) of the kept values is element row * ld_values + k.
+     */
+    void *values;
+    /**
+     * Row r of the packed indices begins at byte r * ld_meta.
+     */
+    uint8_t *meta;
+    /**
+     * Rows of A, before compression.
+     */
+    size_t rows;
+    /**
+     * Columns of A, before compression.
+     */
+    size_t cols;
+    /**
+     * ELEMENTS from one row of values to the next.
+     */
+    size_t ld_values;
+    /**
+     * BYTES from one row of meta to the next.
+     */
+    size_t ld_meta;
+    /**
+     * How many entries of each group are kept.
+     */
+    uint32_t n;
+    /**
+     * The length of a group.
+     */
+    uint32_t m;
+    /**
+     * SPNM_F32.
+     */
+    uint32_t dtype;
+    /**
+     * Consecutive rows that share one set of indices: 1.
+     */
+    uint32_t group;
+} spnm_compressed;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * SPNM_VERSION of the library that is loaded, which may differ from that of the header.
+ */
+uint32_t spnm_version(void);
+
+/**
+ * SPNM_ABI_VERSION of the library that is loaded. A program works if it is that of its header.
+ */
+uint32_t spnm_abi_version(void);
+
+/**
+ * The version of the library that is loaded as "major.minor.patch". Static; never NULL.
+ */
+const char *spnm_version_string(void);
+
+/**
+ * One line for bug reports: version, target, the levels that were compiled, those that the CPU has,
+ * the one that SPNM_ISA_AUTO means, and the value of SPNM_MAX_ISA. Static; never NULL.
+ */
+const char *spnm_build_info(void);
+
+/**
+ * What a status means, in English. Static; never NULL, whatever the number.
+ */
+const char *spnm_status_message(spnm_status status);
+
+/**
+ * The level that SPNM_ISA_AUTO means: the highest that the CPU has, lowered by
+ * SPNM_MAX_ISA=portable|avx2|avx512|neon where that is set in the environment before the first call
+ * that needs it. The variable never raises the level; any other value changes nothing, except
+ * "reference": the scalar definition of the bits, which has no number and counts as
+ * SPNM_ISA_PORTABLE here.
+ */
+uint32_t spnm_isa_effective(void);
+
+/**
+ * 1 where a call may ask for this level: SPNM_ISA_AUTO, and those that both the library and the CPU
+ * have, SPNM_MAX_ISA notwithstanding. 0 otherwise, and for any other number.
+ */
+int32_t spnm_isa_available(uint32_t isa);
+
+/**
+ * "auto", "portable", "avx2", "avx512", "neon", or "unknown". Static; never NULL.
+ */
+const char *spnm_isa_name(uint32_t isa);
+
+/**
+ * Starts a pool of `threads` threads, the calling one included: threads - 1 are started, and sleep
+ * between calls.
+ *
+ * Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
+ * not depend on it. Calls with a pool keep their working memory (some hundred KiB a thread) in it, and
+ * so allocate no more once it has grown to what they need, but for the few bytes by which a task is
+ * handed to a thread.
+ *
+ * After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
+ * the work alone, and may be freed.
+ *
+ * Output:  *pool, written on success alone
+ * Threads: the new threads start in the default floating-point environment, whatever the caller's
+ *
+ * SPNM_E_NULL    pool is NULL
+ * SPNM_E_OPTION  threads is 0 or above 4096
+ * SPNM_E_MEMORY  a thread could not be started
+ */
+spnm_status spnm_pool_create(size_t threads,
+                             struct spnm_pool **pool);
+
+/**
+ * Ends a pool's threads and frees it. No call may be using it, and none may use it any more. NULL is
+ * fine.
+ */
+void spnm_pool_free(struct spnm_pool *pool);
+
+/**
+ * The smallest leading dimensions of the compressed form of a rows x cols matrix.
+ *
+ * Formula: with groups = ceil(cols / m) and index widths w = 1, 2, 4, 4 bits for m = 2, 4, 8, 16:
+ * *ld_values = groups * n elements, *ld_meta = ceil(groups * n * w / 8) bytes.
+ *
+ * The buffers then need rows * *ld_values elements and ceil(rows / group) * *ld_meta bytes.
+ *
+ * Output: *ld_values, *ld_meta, written on success alone
+ *
+ * SPNM_E_NULL      ld_values or ld_meta is NULL
+ * SPNM_E_PATTERN   n:m is not supported, or group is not 1
+ * SPNM_E_OVERFLOW  rows >= 2^31, groups in a row >= 2^32, or a buffer would exceed the address space
+ */
+spnm_status spnm_compressed_layout(size_t rows,
+                                   size_t cols,
+                                   uint32_t n,
+                                   uint32_t m,
+                                   uint32_t group,
+                                   size_t *ld_values,
+                                   size_t *ld_meta);
+
+/**
+ * Prunes A and compresses it, in one pass: out = compressed(method(A)).
+ *
+ * Shapes: a and out are rows x cols; groups of m run along the columns of A. A short last group
+ *   behaves as if it were padded with zeros. 0 rows or columns are a valid no-op.
+ * Units: the strides of a in elements, out->ld_values in elements, out->ld_meta in bytes. Rows
+ *   contiguous (col_stride 1) and columns contiguous (row_stride 1) are fast; others work.
+ * rng: read by the methods that draw random numbers (SPNM_MVUE, SPNM_MVUE_APPROX); may be NULL for the
+ *   others.
+ * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
+ *   position alone. What lies between the rows of out is not written.
+ * Threads and memory: those of options->pool, or the calling thread. No working memory.
+ * Aliasing: values, meta and A must not overlap.
+ * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
+ *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
+ *   are kept come out as +0.
+ *
+ * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
+ *                     out->meta is NULL and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       unknown method; options->flags or a->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern
+ * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
+ * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+ * SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
+ * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32; for a drawing
+ *                     method row0 + rows > 2^31 or col0 / m + groups > 2^32
+ * SPNM_E_OVERLAP      two of out->values, out->meta and the elements of a share memory
+ * SPNM_E_NOT_NM       SPNM_KEEP, and a group has more than n non-zeros
+ * SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_compress(const struct spnm_options *options,
+                          uint32_t method,
+                          const struct spnm_rng *rng,
+                          const struct spnm_matrix *a,
+                          const struct spnm_compressed *out);
+
+/**
+ * Prunes A, and writes it as a dense matrix with zeros: the selection of spnm_compress, then
+ * spnm_decompress, without the compressed form.
+ *
+ * Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
+ * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Two
+ *   views that interleave in one buffer with one leading dimension, such as two column ranges of one
+ *   matrix, do not.
+ * Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
+ *
+ * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
+ *                     and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       unknown method; options->flags, a->reserved or out->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      n, m, group are no supported pattern
+ * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
+ * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+ * SPNM_E_STRIDE       elements of out share memory
+ * SPNM_E_OVERFLOW     as for spnm_compress
+ * SPNM_E_OVERLAP      out is not a, and overlaps it
+ * SPNM_E_NOT_NM       SPNM_KEEP, and a group has more than n non-zeros
+ * SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_prune(const struct spnm_options *options,
+                       uint32_t method,
+                       const struct spnm_rng *rng,
+                       uint32_t n,
+                       uint32_t m,
+                       uint32_t group,
+                       const struct spnm_matrix *a,
+                       const struct spnm_matrix *out);
+
+/**
+ * Writes a compressed matrix as a dense one with zeros.
+ *
+ * Shapes: a and out are rows x cols; out of any strides. 0 rows or columns are a valid no-op.
+ * Units: strides of out in elements, a->ld_values in elements, a->ld_meta in bytes.
+ * Malformed metadata: memory-safe; an index counts modulo m, of equal indices the last one wins, and
+ *   one that points past cols is dropped. See spnm_validate.
+ * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
+ *   thread; no working memory.
+ * Aliasing: out must not overlap a->values or a->meta. NaN: copied.
+ *
+ * SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
+ *                     elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags or out->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
+ * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
+ * SPNM_E_SHAPE        rows or cols of a and out differ
+ * SPNM_E_STRIDE       a->ld_values or a->ld_meta is smaller than a row; elements of out share memory
+ * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32
+ * SPNM_E_OVERLAP      out overlaps a->values or a->meta
+ * SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_decompress(const struct spnm_options *options,
+                            const struct spnm_compressed *a,
+                            const struct spnm_matrix *out);
+
+/**
+ * Checks metadata: the indices of each group ascending and below m, padding bits zero.
+ *
+ * The other functions do not need it: on malformed metadata they are memory-safe. Use it on what comes
+ * from elsewhere. Reads a->meta alone. An index that points past cols, into the padding of a short last
+ * group, is well formed.
+ *
+ * Output: *bad_row and *bad_group, written with SPNM_E_META alone: the first row with a malformed
+ *   group and that group, or the number of groups where only the row's padding bits are set. Either
+ *   pointer may be NULL where the place is of no interest.
+ *
+ * SPNM_E_NULL      a is NULL; a->values or a->meta is NULL and the matrix has elements
+ * SPNM_E_PATTERN   a->n, a->m, a->group are no supported pattern
+ * SPNM_E_DTYPE     a->dtype is not SPNM_F32
+ * SPNM_E_STRIDE    a->ld_values or a->ld_meta is smaller than a row
+ * SPNM_E_OVERFLOW  an extent exceeds the address space; rows >= 2^31, groups >= 2^32
+ * SPNM_E_META      the metadata is malformed
+ */
+spnm_status spnm_validate(const struct spnm_compressed *a,
+                          size_t *bad_row,
+                          size_t *bad_group);
+
+/**
+ * The compressed product: C = alpha * A.B + beta * C.
+ *
+ * Formula: element (i, j) of C is one chain of fused multiply-adds over the kept entries of row i, k
+ *   ascending, that starts from beta * C (beta 0: from +0, and C is not read; 1: from C; else
+ *   rounded once). alpha other than 1 first multiplies each kept value (rounded once).
+ * Shapes: a rows x inner (a->cols is inner), b inner x cols, c rows x cols; b and c of any strides. rows
+ *   or cols 0: a valid no-op. inner 0: C = beta * C.
+ * Units: strides in elements, a->ld_values in elements, a->ld_meta in bytes.
+ * Malformed metadata: memory-safe; an index counts modulo m. See spnm_validate.
+ * Determinism: the same bits on every level and CPU, for every number of threads, and however the
+ *   caller cuts rows and columns of C into calls.
+ * Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
+ *   KiB a thread: with a pool it is kept there and reused; without one it is allocated and freed in
+ *   the call.
+ * Aliasing: c must not overlap b, a->values or a->meta. Views that interleave in one buffer with one
+ *   leading dimension do not overlap.
+ * NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
+ *   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
+ *   nothing. beta = 0 ignores what C holds.
+ *
+ * SPNM_E_NULL         a, b or c is NULL; a->values, a->meta, b->data or c->data is NULL and that matrix
+ *                     has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags, b->reserved or c->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
+ * SPNM_E_DTYPE        a->dtype, b->dtype or c->dtype is not SPNM_F32
+ * SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ
+ * SPNM_E_STRIDE       a->ld_values or a->ld_meta is smaller than a row; elements of c share memory
+ * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32
+ * SPNM_E_OVERLAP      c overlaps b, a->values or a->meta
+ * SPNM_E_MEMORY       the working memory could not be had
+ * SPNM_E_PANIC        a bug; c may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_gemm(const struct spnm_options *options,
+                      float alpha,
+                      const struct spnm_compressed *a,
+                      const struct spnm_matrix *b,
+                      float beta,
+                      const struct spnm_matrix *c);
+
+/**
+ * The training step in one call: C = alpha * pruned(A).B + beta * C, with the bits of spnm_compress
+ * followed by spnm_gemm. The compressed matrix never leaves the cache.
+ *
+ * The weight gradient of Y = X.W^T (X tokens x in, W out x in, D = dL/dY tokens x out, all row-major) is
+ * dW = D^T.X: a = {D, out, tokens, 1, out} (a transpose by strides: groups run along the tokens),
+ * b = X, c = dW.
+ *
+ * Shapes: a rows x inner (a->cols is inner), b inner x cols, c rows x cols, of any strides each. rows
+ *   or cols 0: a valid no-op. inner 0: C = beta * C.
+ * Aliasing: c must not overlap a or b. Views that interleave in one buffer with one leading dimension
+ *   do not overlap.
+ * rng, NaN in A: as for spnm_compress. Formula, Units, Determinism, Threads and memory, NaN in B: as for
+ *   spnm_gemm.
+ *
+ * SPNM_E_NULL         a, b or c is NULL; rng is NULL and the method draws; a->data, b->data or c->data is
+ *                     NULL and that matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       unknown method; options->flags or reserved of a, b or c is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      n, m, group are no supported pattern
+ * SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32
+ * SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ; rng->col0
+ *                     is not a multiple of m
+ * SPNM_E_STRIDE       elements of c share memory
+ * SPNM_E_OVERFLOW     as for spnm_compress
+ * SPNM_E_OVERLAP      c overlaps a or b
+ * SPNM_E_NOT_NM       SPNM_KEEP, and a group has more than n non-zeros
+ * SPNM_E_MEMORY       the working memory could not be had
+ * SPNM_E_PANIC        a bug; c may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_prune_gemm(const struct spnm_options *options,
+                            uint32_t method,
+                            const struct spnm_rng *rng,
+                            uint32_t n,
+                            uint32_t m,
+                            uint32_t group,
+                            float alpha,
+                            const struct spnm_matrix *a,
+                            const struct spnm_matrix *b,
+                            float beta,
+                            const struct spnm_matrix *c);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SPNM_H */

@@ -1,0 +1,142 @@
+// spnm for C++17: owners for what spnm.h leaves to the caller, and no logic.
+//
+// Two styles. With exceptions: constructors, and spnm::check around calls of spnm.h, throw spnm::error.
+// Without: the static functions named create return a status and never throw, and every function of
+// spnm.h returns one. Where exceptions are disabled only the second style is declared.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#ifndef SPNM_HPP
+#define SPNM_HPP
+
+#include "spnm.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define SPNM_EXCEPTIONS 1
+#include <stdexcept>
+#else
+#define SPNM_EXCEPTIONS 0
+#endif
+
+namespace spnm {
+
+#if SPNM_EXCEPTIONS
+// A status that is not SPNM_OK.
+class error : public std::runtime_error {
+public:
+    explicit error(spnm_status status) : std::runtime_error(spnm_status_message(status)), status_(status) {}
+    spnm_status status() const noexcept { return status_; }
+
+private:
+    spnm_status status_;
+};
+
+// Throws what is not SPNM_OK: spnm::check(spnm_gemm(...)).
+inline void check(spnm_status status) {
+    if (status != SPNM_OK) {
+        throw error(status);
+    }
+}
+#endif
+
+// A pool of threads, freed with its owner. No call may be using it then.
+class pool {
+public:
+    pool() noexcept = default;
+
+    static spnm_status create(std::size_t threads, pool &out) noexcept {
+        spnm_pool *made = nullptr;
+        const spnm_status status = spnm_pool_create(threads, &made);
+        if (status == SPNM_OK) {
+            out.owned_.reset(made);
+        }
+        return status;
+    }
+
+#if SPNM_EXCEPTIONS
+    explicit pool(std::size_t threads) { check(create(threads, *this)); }
+#endif
+
+    spnm_pool *get() const noexcept { return owned_.get(); }
+
+    // Options for calls that use this pool.
+    spnm_options options(std::uint32_t isa = SPNM_ISA_AUTO) const noexcept {
+        return spnm_options{sizeof(spnm_options), isa, 0, get()};
+    }
+
+private:
+    struct free {
+        void operator()(spnm_pool *pool) const noexcept { spnm_pool_free(pool); }
+    };
+    std::unique_ptr<spnm_pool, free> owned_;
+};
+
+// Views of row-major memory. Inputs are never written, so a view of const data may be one.
+inline spnm_matrix view(const float *data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
+                        std::ptrdiff_t col_stride = 1) noexcept {
+    return spnm_matrix{const_cast<float *>(data), rows, cols, row_stride, col_stride, SPNM_F32, 0};
+}
+inline spnm_matrix view(const float *data, std::size_t rows, std::size_t cols) noexcept {
+    return view(data, rows, cols, static_cast<std::ptrdiff_t>(cols));
+}
+inline spnm_matrix transpose(const spnm_matrix &a) noexcept {
+    return spnm_matrix{a.data, a.cols, a.rows, a.col_stride, a.row_stride, a.dtype, a.reserved};
+}
+
+// A compressed matrix that owns its buffers, without padding between rows. Compress into it:
+// spnm_compress(options, method, &rng, &a, matrix.get()).
+class compressed {
+public:
+    compressed() noexcept = default;
+
+    static spnm_status create(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m,
+                              compressed &out) noexcept {
+        std::size_t ld_values = 0, ld_meta = 0;
+        const spnm_status status = spnm_compressed_layout(rows, cols, n, m, 1, &ld_values, &ld_meta);
+        if (status != SPNM_OK) {
+            return status;
+        }
+        std::unique_ptr<float[]> values(new (std::nothrow) float[rows * ld_values]());
+        std::unique_ptr<std::uint8_t[]> meta(new (std::nothrow) std::uint8_t[rows * ld_meta]());
+        if (!values || !meta) {
+            return SPNM_E_MEMORY;
+        }
+        out.values_ = std::move(values);
+        out.meta_ = std::move(meta);
+        out.view_ = spnm_compressed{out.values_.get(), out.meta_.get(), rows, cols, ld_values, ld_meta,
+                                    n, m, SPNM_F32, 1};
+        return SPNM_OK;
+    }
+
+#if SPNM_EXCEPTIONS
+    compressed(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m) {
+        check(create(rows, cols, n, m, *this));
+    }
+#endif
+
+    const spnm_compressed *get() const noexcept { return &view_; }
+    const float *values() const noexcept { return values_.get(); }
+    const std::uint8_t *meta() const noexcept { return meta_.get(); }
+
+    compressed(compressed &&other) noexcept { *this = std::move(other); }
+    compressed &operator=(compressed &&other) noexcept {
+        values_ = std::move(other.values_);
+        meta_ = std::move(other.meta_);
+        view_ = std::exchange(other.view_, spnm_compressed{});
+        return *this;
+    }
+
+private:
+    std::unique_ptr<float[]> values_;
+    std::unique_ptr<std::uint8_t[]> meta_;
+    spnm_compressed view_{};
+};
+
+} // namespace spnm
+
+#endif // SPNM_HPP

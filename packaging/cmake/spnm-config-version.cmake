@@ -1,0 +1,19 @@
+# The version that the installed header has. Before 1.0 a change of the minor version may break.
+
+file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../../../include/spnm.h" _spnm_defines
+  REGEX "^#define SPNM_VERSION_(MAJOR|MINOR|PATCH) [0-9]+$")
+foreach(_spnm_part MAJOR MINOR PATCH)
+  string(REGEX MATCH "SPNM_VERSION_${_spnm_part} ([0-9]+)" _spnm_match "${_spnm_defines}")
+  set(_spnm_${_spnm_part} "${CMAKE_MATCH_1}")
+endforeach()
+set(PACKAGE_VERSION "${_spnm_MAJOR}.${_spnm_MINOR}.${_spnm_PATCH}")
+
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+if(NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION
+    AND PACKAGE_FIND_VERSION_MAJOR STREQUAL _spnm_MAJOR
+    AND (_spnm_MAJOR GREATER 0 OR PACKAGE_FIND_VERSION_MINOR STREQUAL _spnm_MINOR))
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  if(PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION)
+    set(PACKAGE_VERSION_EXACT TRUE)
+  endif()
+endif()

@@ -1,0 +1,210 @@
+//! From the caller's structs to the crate's types.
+
+use super::guard::Refused;
+use super::pool::spnm_pool;
+use super::types::*;
+use crate::compressed::{CompressedMut, CompressedRef};
+use crate::isa::Isa;
+use crate::matrix::{MatMut, MatRef};
+use crate::ops::{Method, Options, Scratch};
+use crate::pattern::Pattern;
+use crate::rng::Rng;
+use std::mem::offset_of;
+
+/// A copy of the caller's struct.
+///
+/// # Safety
+/// A pointer that is not NULL must point to a `T`, of any alignment.
+pub(super) unsafe fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+    if pointer.is_null() {
+        return Err(Refused(SPNM_E_NULL));
+    }
+    // SAFETY: not NULL; the caller's promise.
+    Ok(unsafe { pointer.read_unaligned() })
+}
+
+/// NULL in an argument that must point to something.
+pub(super) fn not_null<T>(pointer: *const T) -> Result<(), Refused> {
+    if pointer.is_null() { Err(Refused(SPNM_E_NULL)) } else { Ok(()) }
+}
+
+/// What [`spnm_options`] asks for, NULL included.
+pub(super) struct Where<'a> {
+    isa: Option<Isa>,
+    pool: Option<&'a spnm_pool>,
+}
+
+/// The size of [`spnm_options`] in the first release.
+const OPTIONS_SIZE_0: usize = offset_of!(spnm_options, pool) + size_of::<*mut spnm_pool>();
+/// More than any release will need: what is larger was never set.
+const OPTIONS_SIZE_MAX: usize = 1024;
+
+impl<'a> Where<'a> {
+    /// # Safety
+    /// A pointer that is not NULL must point to `struct_size` readable bytes, the fields that exist
+    /// among them, and the pool be NULL or alive.
+    pub(super) unsafe fn read(options: *const spnm_options) -> Result<Self, Refused> {
+        if options.is_null() {
+            return Ok(Self { isa: None, pool: None });
+        }
+        // SAFETY: every version of the struct begins with its size.
+        let size = unsafe { options.cast::<usize>().read_unaligned() };
+        if !(OPTIONS_SIZE_0..=OPTIONS_SIZE_MAX).contains(&size) {
+            return Err(Refused(SPNM_E_STRUCT_SIZE));
+        }
+        // SAFETY: the struct has at least the fields of the first release, which are all so far.
+        let given = unsafe { options.read_unaligned() };
+        let known = size_of::<spnm_options>();
+        let unknown = (known..size).map(|at| {
+            // SAFETY: the caller's struct has `size` bytes.
+            unsafe { *options.cast::<u8>().add(at) }
+        });
+        if given.flags != 0 || unknown.into_iter().any(|byte| byte != 0) {
+            return Err(Refused(SPNM_E_OPTION));
+        }
+        let isa = match given.isa {
+            SPNM_ISA_AUTO => None,
+            number => Some(isa(number).ok_or(Refused(SPNM_E_ISA))?),
+        };
+        // SAFETY: NULL, or a pool that the caller has not freed.
+        Ok(Self { isa, pool: unsafe { given.pool.as_ref() } })
+    }
+
+    pub(super) fn options(&self) -> Options<'a> {
+        let mut options = Options::new();
+        if let Some(isa) = self.isa {
+            options = options.isa(isa);
+        }
+        if let Some(pool) = self.pool {
+            options = options.pool(&pool.pool);
+        }
+        options
+    }
+
+    /// Calls `work` with working memory: the pool's, or some of its own for this call.
+    pub(super) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        match self.pool {
+            Some(pool) => pool.with_scratch(work),
+            None => work(&mut Scratch::new()),
+        }
+    }
+}
+
+/// The level with this number, where there is one.
+pub(super) fn isa(number: u32) -> Option<Isa> {
+    match number {
+        SPNM_ISA_PORTABLE => Some(Isa::Portable),
+        SPNM_ISA_AVX2 => Some(Isa::Avx2),
+        SPNM_ISA_AVX512 => Some(Isa::Avx512),
+        SPNM_ISA_NEON => Some(Isa::Neon),
+        _ => None,
+    }
+}
+
+/// The method with this number. `rng` is looked at where the method draws random numbers.
+///
+/// # Safety
+/// As [`read`].
+pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method, Refused> {
+    let drawn = || {
+        // SAFETY: the caller's promise.
+        let rng = unsafe { read(rng) }?;
+        Ok(Rng { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 })
+    };
+    match number {
+        SPNM_KEEP => Ok(Method::Keep),
+        SPNM_MAGNITUDE => Ok(Method::Magnitude),
+        SPNM_MVUE => drawn().map(Method::Mvue),
+        // Numbers that the header reserves; one line each when the operations have them.
+        SPNM_MVUE_APPROX | SPNM_SOFT_THRESHOLD => Err(Refused(SPNM_E_OPTION)),
+        _ => Err(Refused(SPNM_E_OPTION)),
+    }
+}
+
+/// A pattern that is supported, with one set of indices a row.
+pub(super) fn pattern(n: u32, m: u32, group: u32) -> Result<Pattern, Refused> {
+    let pattern = Pattern::new(n, m)?;
+    if group == 1 { Ok(pattern) } else { Err(Refused(SPNM_E_PATTERN)) }
+}
+
+/// An element type that is computed with.
+pub(super) fn dtype(number: u32) -> Result<(), Refused> {
+    match number {
+        SPNM_F32 => Ok(()),
+        // Numbers that the header reserves.
+        SPNM_BF16 | SPNM_F16 => Err(Refused(SPNM_E_DTYPE)),
+        _ => Err(Refused(SPNM_E_DTYPE)),
+    }
+}
+
+impl spnm_matrix {
+    pub(super) fn reserved_is_zero(&self) -> Result<(), Refused> {
+        if self.reserved == 0 { Ok(()) } else { Err(Refused(SPNM_E_OPTION)) }
+    }
+
+    /// # Safety
+    /// The elements must be readable for `'a`; their extent is checked later.
+    pub(super) unsafe fn view<'a>(&self) -> MatRef<'a> {
+        let (rows, cols) = (self.rows, self.cols);
+        // SAFETY: the caller's promise.
+        unsafe {
+            MatRef::from_raw_parts(
+                self.data.cast_const().cast(),
+                rows,
+                cols,
+                self.row_stride,
+                self.col_stride,
+            )
+        }
+    }
+
+    /// # Safety
+    /// The elements must be readable and writable for `'a`; their extent is checked later.
+    pub(super) unsafe fn view_mut<'a>(&self) -> MatMut<'a> {
+        let (rows, cols) = (self.rows, self.cols);
+        // SAFETY: the caller's promise.
+        unsafe {
+            MatMut::from_raw_parts(self.data.cast(), rows, cols, self.row_stride, self.col_stride)
+        }
+    }
+}
+
+impl spnm_compressed {
+    pub(super) fn pattern(&self) -> Result<Pattern, Refused> {
+        pattern(self.n, self.m, self.group)
+    }
+
+    /// # Safety
+    /// The buffers must be readable for `'a`; their extent is checked later.
+    pub(super) unsafe fn view<'a>(&self, pattern: Pattern) -> CompressedRef<'a> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            CompressedRef::from_raw_parts(
+                self.values.cast_const().cast(),
+                self.meta.cast_const(),
+                self.rows,
+                self.cols,
+                pattern,
+                self.ld_values,
+                self.ld_meta,
+            )
+        }
+    }
+
+    /// # Safety
+    /// The buffers must be writable for `'a`; their extent is checked later.
+    pub(super) unsafe fn view_mut<'a>(&self, pattern: Pattern) -> CompressedMut<'a> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            CompressedMut::from_raw_parts(
+                self.values.cast(),
+                self.meta,
+                self.rows,
+                self.cols,
+                pattern,
+                self.ld_values,
+                self.ld_meta,
+            )
+        }
+    }
+}

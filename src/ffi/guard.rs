@@ -1,0 +1,62 @@
+//! What stands around every entry: no panic crosses the boundary, and nothing is printed.
+
+use super::environment::Environment;
+use super::status::status_of;
+use super::types::{SPNM_E_PANIC, SPNM_OK, spnm_status};
+use crate::error::Error;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+/// Why a call was refused, already as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused(pub(super) spnm_status);
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(status_of(error))
+    }
+}
+
+/// Runs an entry that computes nothing in floating point.
+pub(super) fn guard(entry: impl FnOnce() -> Result<(), Refused>) -> spnm_status {
+    silence();
+    let outer = INSIDE.replace(true);
+    // Unwind safety: after a panic the caller's outputs are unspecified, and said to be; a pool
+    // stays usable.
+    let outcome = catch_unwind(AssertUnwindSafe(entry));
+    INSIDE.set(outer);
+    match outcome {
+        Ok(Ok(())) => SPNM_OK,
+        Ok(Err(Refused(status))) => status,
+        Err(_) => SPNM_E_PANIC,
+    }
+}
+
+/// Runs an entry in the default floating-point environment.
+pub(super) fn compute(entry: impl FnOnce() -> Result<(), Refused>) -> spnm_status {
+    let _environment = Environment::enter();
+    guard(entry)
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps the panic hook, which would print, from running for panics that [`guard`] turns into a
+/// status: those inside an entry, and those of pool threads.
+fn silence() {
+    static ONCE: Once = Once::new();
+    if ONCE.is_completed() || std::thread::panicking() {
+        return;
+    }
+    ONCE.call_once(|| {
+        let hook = take_hook();
+        set_hook(Box::new(move |info| {
+            let ours = |name: &str| name.starts_with("spnm-");
+            if !INSIDE.get() && !std::thread::current().name().is_some_and(ours) {
+                hook(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,83 @@
+//! The opaque pool: threads, and the working memory that calls with it reuse.
+
+use super::arguments::not_null;
+use super::guard::{compute, guard};
+use super::types::spnm_status;
+use crate::ops::Scratch;
+use crate::pool::Pool;
+use std::sync::{Mutex, PoisonError};
+
+/// Threads, and the working memory that calls with them reuse. Opaque.
+pub struct spnm_pool {
+    pub(super) pool: Pool,
+    /// Working memory that no call is using: one for each of the most calls that ever ran at once.
+    idle: Mutex<Vec<Scratch>>,
+    /// The process that made the pool.
+    process: u32,
+}
+
+impl spnm_pool {
+    pub(super) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        if self.process != std::process::id() {
+            // The fork may have happened while another thread held the lock.
+            return work(&mut Scratch::new());
+        }
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = idle().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        let mut idle = idle();
+        if idle.try_reserve(1).is_ok() {
+            idle.push(scratch);
+        }
+        result
+    }
+}
+
+/// Starts a pool of `threads` threads, the calling one included: threads - 1 are started, and sleep
+/// between calls.
+///
+/// Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
+/// not depend on it. Calls with a pool keep their working memory (some hundred KiB a thread) in it, and
+/// so allocate no more once it has grown to what they need, but for the few bytes by which a task is
+/// handed to a thread.
+///
+/// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
+/// the work alone, and may be freed.
+///
+/// Output:  *pool, written on success alone
+/// Threads: the new threads start in the default floating-point environment, whatever the caller's
+///
+/// SPNM_E_NULL    pool is NULL
+/// SPNM_E_OPTION  threads is 0 or above 4096
+/// SPNM_E_MEMORY  a thread could not be started
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spnm_pool_create(
+    threads: usize,
+    pool: *mut *mut spnm_pool,
+) -> spnm_status {
+    // New threads inherit the floating-point environment, so they start in the default one.
+    compute(|| {
+        not_null(pool)?;
+        let made = spnm_pool {
+            pool: Pool::new(threads)?,
+            idle: Mutex::default(),
+            process: std::process::id(),
+        };
+        // SAFETY: not NULL, and the caller vouches for it.
+        unsafe { pool.write_unaligned(Box::into_raw(Box::new(made))) };
+        Ok(())
+    })
+}
+
+/// Ends a pool's threads and frees it. No call may be using it, and none may use it any more. NULL is
+/// fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spnm_pool_free(pool: *mut spnm_pool) {
+    guard(|| {
+        if !pool.is_null() {
+            // SAFETY: made by `spnm_pool_create`, and not freed before: the caller's promise.
+            drop(unsafe { Box::from_raw(pool) });
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,122 @@
+//! What C programs cannot reach: panics, and the agreement of numbers that are written twice.
+
+use super::environment::Environment;
+use super::functions::*;
+use super::guard::{Refused, compute, guard};
+use super::info::*;
+use super::pool::{spnm_pool, spnm_pool_create, spnm_pool_free};
+use super::status::message;
+use super::types::*;
+use std::ptr::{null, null_mut};
+
+const fn number(text: &str) -> u32 {
+    match u32::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("not a number"),
+    }
+}
+
+#[test]
+fn the_header_has_the_version_of_the_crate() {
+    let parts = [SPNM_VERSION_MAJOR, SPNM_VERSION_MINOR, SPNM_VERSION_PATCH];
+    let of_the_crate = [
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    ];
+    assert_eq!(parts, of_the_crate);
+    assert_eq!(SPNM_VERSION, parts.iter().fold(0, |all, part| all << 8 | part));
+    assert_eq!(SPNM_ABI_VERSION, number(env!("SPNM_BUILD_ABI_VERSION")), "the soname of build.rs");
+}
+
+#[test]
+fn a_panic_becomes_a_status_and_prints_nothing() {
+    assert_eq!(guard(|| panic!("nobody sees this")), SPNM_E_PANIC);
+    assert_eq!(compute(|| panic!("nor this")), SPNM_E_PANIC);
+    assert_eq!(guard(|| Err(Refused(SPNM_E_META))), SPNM_E_META);
+    assert_eq!(guard(|| Ok(())), SPNM_OK);
+}
+
+#[test]
+fn every_status_has_a_text_of_its_own() {
+    let mut texts: Vec<_> = (SPNM_E_PANIC..=SPNM_OK).map(message).collect();
+    texts.push(message(SPNM_E_PANIC - 1));
+    assert!(texts.iter().all(|text| !text.is_empty()));
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), 16);
+    assert_eq!(message(i32::MIN), message(i32::MAX));
+}
+
+#[test]
+fn the_environment_comes_back() {
+    let outer = Environment::enter();
+    let inner = Environment::enter();
+    drop(inner);
+    drop(outer);
+    assert_eq!(compute(|| Ok(())), SPNM_OK);
+}
+
+#[test]
+fn a_pool_keeps_its_working_memory() {
+    let mut pool: *mut spnm_pool = null_mut();
+    // SAFETY: a valid out-pointer.
+    assert_eq!(unsafe { spnm_pool_create(3, &raw mut pool) }, SPNM_OK);
+    let mut values = [1.0f32; 64 * 32];
+    let mut meta = [0x44u8; 64 * 8];
+    let (mut b, mut c) = ([1.0f32; 64 * 32], [0.0f32; 64 * 32]);
+    let a = spnm_compressed {
+        values: values.as_mut_ptr().cast(),
+        meta: meta.as_mut_ptr(),
+        rows: 64,
+        cols: 64,
+        ld_values: 32,
+        ld_meta: 8,
+        n: 2,
+        m: 4,
+        dtype: SPNM_F32,
+        group: 1,
+    };
+    let matrix = |data: &mut [f32]| spnm_matrix {
+        data: data.as_mut_ptr().cast(),
+        rows: 64,
+        cols: 32,
+        row_stride: 32,
+        col_stride: 1,
+        dtype: SPNM_F32,
+        reserved: 0,
+    };
+    let (b, c_view) = (matrix(&mut b), matrix(&mut c));
+    let options = spnm_options { struct_size: size_of::<spnm_options>(), isa: 0, flags: 0, pool };
+    // SAFETY: structs that describe the buffers above.
+    let run = || unsafe {
+        spnm_gemm(&raw const options, 1.0, &raw const a, &raw const b, 0.0, &raw const c_view)
+    };
+    assert_eq!(run(), SPNM_OK);
+    // SAFETY: alive, and no call runs.
+    let held = unsafe { &*pool }.with_scratch(|scratch| scratch.bytes());
+    assert_ne!(held, 0, "the pool kept nothing");
+    assert_eq!(run(), SPNM_OK);
+    // SAFETY: as above.
+    assert_eq!(unsafe { &*pool }.with_scratch(|scratch| scratch.bytes()), held);
+    // SAFETY: not used any more.
+    unsafe { spnm_pool_free(pool) };
+    assert!(c.iter().all(|&x| x == 32.0));
+}
+
+#[test]
+fn null_is_named_everywhere() {
+    // SAFETY: NULL is what is tested; nothing is behind it.
+    unsafe {
+        assert_eq!(spnm_compress(null(), SPNM_MVUE, null(), null(), null()), SPNM_E_NULL);
+        assert_eq!(spnm_prune(null(), SPNM_KEEP, null(), 2, 4, 1, null(), null()), SPNM_E_NULL);
+        assert_eq!(spnm_decompress(null(), null(), null()), SPNM_E_NULL);
+        assert_eq!(spnm_gemm(null(), 1.0, null(), null(), 0.0, null()), SPNM_E_NULL);
+        assert_eq!(spnm_validate(null(), null_mut(), null_mut()), SPNM_E_NULL);
+        assert_eq!(spnm_pool_create(1, null_mut()), SPNM_E_NULL);
+        assert_eq!(spnm_compressed_layout(1, 1, 2, 4, 1, null_mut(), null_mut()), SPNM_E_NULL);
+        spnm_pool_free(null_mut());
+    }
+    assert_eq!(spnm_isa_available(SPNM_ISA_AUTO), 1);
+    assert_eq!(spnm_isa_available(u32::MAX), 0);
+}
