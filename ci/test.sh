@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc rust benches examples msrv oracle dispatch aarch64)
+steps=(environment format lint doc rust benches examples msrv oracle c dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(s390x)
 
@@ -51,15 +51,16 @@ step_format() {
 
 step_lint() {
   has_component clippy clippy
-  cargo clippy --all-targets -- -D warnings
+  cargo clippy --workspace --all-targets --features capi -- -D warnings
 }
 
 step_doc() {
-  RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+  RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features capi
 }
 
-step_rust() { # on every level that the CPU has
-  cargo test
+step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
+  cargo test --features capi
+  cargo test -p xtask
 }
 
 step_benches() { # each bench compiles, checks its results and runs once
@@ -79,13 +80,21 @@ step_msrv() { # the declared minimum, where rustup has it
 }
 
 step_oracle() { # the committed vectors are what the NumPy definition returns
-  local python=target/ci-python/bin/python
-  if ! "$python" -c 'import numpy' 2>/dev/null; then
-    python3 -m venv --clear target/ci-python ||
-      { install_packages python3-venv && python3 -m venv --clear target/ci-python; }
-    "$python" -m pip install --quiet --disable-pip-version-check numpy
-  fi
+  python_with_numpy
   "$python" tests/oracle/make_vectors.py --check
+}
+
+step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
+  need cmake cmake
+  need pkg-config pkg-config
+  need valgrind valgrind
+  need mpicc libopenmpi-dev openmpi-bin
+  python_with_numpy
+  if cross=$(bash ci/cross-setup.sh 2>"$log/cross-setup"); then
+    echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc" >"$log/aarch64"
+  fi
+  PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
+  sed -n 's/^SKIPPED *//p' "$log/c" | while read -r what; do not_run "$what" "see step c"; done
 }
 
 step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction
@@ -137,6 +146,18 @@ install_packages() {
   fi
   "${root[@]}" apt-get -qq update
   DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
+}
+
+need() { # COMMAND PACKAGE...
+  command -v "$1" >/dev/null || install_packages "${@:2}"
+}
+
+python_with_numpy() { # sets `python`
+  python=target/ci-python/bin/python
+  "$python" -c 'import numpy' 2>/dev/null && return
+  python3 -m venv --clear target/ci-python ||
+    { install_packages python3-venv && python3 -m venv --clear target/ci-python; }
+  "$python" -m pip install --quiet --disable-pip-version-check numpy
 }
 
 emulated_x86() { # CPU LEVELS

@@ -123,7 +123,8 @@ pub(crate) struct TileJob {
 /// of C are writable, and readable unless `init` is `Zero`; C overlaps nothing.
 pub(crate) type TileFn = unsafe fn(&TileJob);
 
-/// A copy that exchanges rows and columns: `target[j * to + i] = source[i * from + j]`.
+/// A copy of `rows` x `cols` elements, rows `from` elements apart in the source and `to` in the
+/// target.
 pub(crate) struct CopyJob {
     pub(crate) source: *const f32,
     pub(crate) from: isize,
@@ -178,7 +179,10 @@ pub(crate) struct PatternKernels {
 pub(crate) struct Kernels {
     pub(crate) lanes: usize,
     pub(crate) patterns: [PatternKernels; Pattern::ALL.len()],
+    /// `target[j][i] = source[i][j]`.
     pub(crate) transpose: CopyFn,
+    /// `target[i][j] = source[i][j]`.
+    pub(crate) pack: CopyFn,
 }
 
 impl Kernels {
@@ -238,6 +242,12 @@ macro_rules! kernel_table {
             unsafe { generic::tile::transpose($lanes, job) }
         }
 
+        $(#[target_feature(enable = $features)])?
+        unsafe fn pack(job: &CopyJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::tile::pack($lanes, job) }
+        }
+
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
@@ -265,6 +275,7 @@ macro_rules! kernel_table {
             lanes: $count,
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
             transpose,
+            pack,
         };
     };
 }

@@ -12,9 +12,9 @@ const SLICE: usize = 8192;
 /// a load and a store of C.
 const MIN_KEPT: usize = 16;
 /// Rows of a block.
-const ROWS: usize = 128;
+const ROWS: usize = 512;
 /// f32s of a block's staged values.
-const STAGED: usize = 32 * 1024;
+const STAGED: usize = 128 * 1024;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
 const PACK_ROWS: usize = 8;
 
@@ -42,6 +42,12 @@ pub(super) struct Extent {
     pub(super) rows: usize,
     pub(super) inner: usize,
     pub(super) cols: usize,
+}
+
+/// Whether to copy A's values block by block even where they could be read in place: their rows are
+/// a leading dimension apart, which the copy's are not, and every panel reads them again.
+pub(super) const fn worth_staging(extent: Extent) -> bool {
+    extent.rows >= 64 && extent.cols >= 256
 }
 
 impl Blocking {

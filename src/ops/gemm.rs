@@ -1,13 +1,12 @@
 //! C = alpha * A.B + beta * C with A in N:M form, or pruned on the way.
 
-use super::blocking::{Blocking, Extent};
+use super::blocking::{self, Blocking, Extent};
 use super::compress::{Target, compress_block, keepable};
 use super::scratch::{Slots, lines};
 use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
-use crate::kernels::generic::lanes::copy_elements;
 use crate::kernels::{CopyJob, Init, Kernels, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -54,7 +53,9 @@ pub fn gemm(
     check::apart("c", &c_span, "a.values", &spans.values)?;
     check::apart("c", &c_span, "a.meta", &spans.meta)?;
     // Values past `inner` must not multiply, NaNs in particular: the staged copy has them zeroed.
-    let staged = alpha != 1.0 || !a.cols.is_multiple_of(a.pattern.m());
+    let staged = alpha != 1.0
+        || !a.cols.is_multiple_of(a.pattern.m())
+        || blocking::worth_staging(Extent { rows: a.rows, inner: a.cols, cols: b.cols });
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
     product(options, scratch, a.pattern, source, b, beta, c.view)
 }
@@ -398,9 +399,14 @@ impl Product<'_> {
                 slice.add(rows * width).write_bytes(0, (padded - rows) * width);
             }
             if b.col_stride == 1 {
-                for i in 0..rows {
-                    copy_elements(b.address(i, 0), slice.add(i * width), cols);
-                }
+                (self.kernels.pack)(&CopyJob {
+                    source: b.data,
+                    from: b.row_stride,
+                    target: slice,
+                    to: width.cast_signed(),
+                    rows,
+                    cols,
+                });
             } else {
                 self.copy(b, slice, width);
             }

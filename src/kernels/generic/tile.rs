@@ -6,6 +6,8 @@ use crate::pattern::index_bits;
 
 /// Kept values whose indices are decoded together: whole groups and whole bytes for every pattern.
 const UNIT: usize = 8;
+/// f32s of a cache line.
+const LINE: usize = 16;
 
 /// The row method: `V` vectors of `R` rows of C at a time stay in registers while the kept entries
 /// of those rows go by, k ascending; each is broadcast and multiplied with the row of B that its
@@ -60,14 +62,35 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
             }
         }
     }
+    // The next rows of C and A, from the second-level cache: what is in flight now does not reach
+    // that far ahead.
+    for r in 0..R {
+        let next = c[r].wrapping_offset(R.cast_signed() * job.ldc).cast_const();
+        for line in 0..(V * L::COUNT).div_ceil(LINE) {
+            l.prefetch(next.wrapping_add(line * LINE));
+        }
+        l.prefetch(values[r].wrapping_add(R * job.ld_values));
+        l.prefetch(values[r].wrapping_add(R * job.ld_values + LINE));
+    }
     let unit_groups = UNIT / N;
     let units = job.groups / unit_groups;
     let mut b = job.b;
-    for u in 0..units {
-        let mut codes = [0usize; R];
+    // Indices are loaded a unit ahead: the loads of B saturate the load ports, oldest first, so an
+    // index loaded only when it is needed comes after all of them, and then they wait for it.
+    let mut ahead = [0usize; R];
+    if units > 0 {
         for r in 0..R {
-            // SAFETY: the bytes of unit u.
-            codes[r] = unsafe { unit_code(meta[r].add(u * width), width) };
+            // SAFETY: the bytes of unit 0.
+            ahead[r] = unsafe { unit_code(meta[r], width) };
+        }
+    }
+    for u in 0..units {
+        let codes = ahead;
+        if u + 1 < units {
+            for r in 0..R {
+                // SAFETY: the bytes of unit u + 1.
+                ahead[r] = unsafe { unit_code(meta[r].add((u + 1) * width), width) };
+            }
         }
         for j in 0..UNIT {
             for r in 0..R {
@@ -198,6 +221,35 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
         for j in start..job.cols {
             // SAFETY: i and j lie in both.
             unsafe { job.target_at(j, i).write_unaligned(job.source_at(i, j).read_unaligned()) };
+        }
+    }
+}
+
+/// `target[i][j] = source[i][j]`; and the next `job.rows` rows of the source are fetched ahead.
+///
+/// # Safety
+/// The contract of [`CopyFn`](crate::kernels::CopyFn).
+#[inline(always)]
+pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
+    let ahead = job.from * job.rows.cast_signed();
+    for i in 0..job.rows {
+        let source = job.source_at(i, 0);
+        let target = job.target_at(i, 0);
+        let mut j = 0;
+        // SAFETY: the elements below `cols` of row i of both.
+        unsafe {
+            while j + L::COUNT <= job.cols {
+                l.store(target.add(j), l.load(source.add(j)));
+                l.prefetch(source.wrapping_add(j).wrapping_offset(ahead));
+                j += L::COUNT;
+            }
+            if j < job.cols {
+                l.store_first(
+                    target.add(j),
+                    l.load_first(source.add(j), job.cols - j),
+                    job.cols - j,
+                );
+            }
         }
     }
 }

@@ -125,6 +125,15 @@ unsafe fn transpose(job: &CopyJob) {
     }
 }
 
+unsafe fn pack(job: &CopyJob) {
+    for i in 0..job.rows {
+        for j in 0..job.cols {
+            // SAFETY: element (i, j) of both.
+            unsafe { job.target_at(i, j).write_unaligned(job.source_at(i, j).read_unaligned()) };
+        }
+    }
+}
+
 const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
     PatternKernels {
         compress_rows: [
@@ -143,5 +152,9 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
 }
 
 /// The kernels of this level. `lanes` is what its callers cut panels by; any number would do.
-pub(crate) static KERNELS: Kernels =
-    Kernels { lanes: 4, patterns: crate::pattern::for_each_pattern!(pattern_kernels), transpose };
+pub(crate) static KERNELS: Kernels = Kernels {
+    lanes: 4,
+    patterns: crate::pattern::for_each_pattern!(pattern_kernels),
+    transpose,
+    pack,
+};
