@@ -52,8 +52,6 @@ pub(crate) struct CompressJob {
     /// Where row 0 and group 0 of the job lie in the whole matrix.
     pub(crate) row0: u32,
     pub(crate) group0: u32,
-    /// Whether the values will lie in memory rather than in a cache.
-    pub(crate) large: bool,
 }
 
 impl CompressJob {

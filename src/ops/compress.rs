@@ -55,7 +55,6 @@ pub fn compress(
         _ => a.rows.div_ceil(4 * threads).next_multiple_of(kernels.lanes),
     };
     let target = Target {
-        large: spans.values.len() >= LARGE,
         values: to.values.cast_mut(),
         ld_values: to.ld_values,
         meta: to.meta.cast_mut(),
@@ -79,14 +78,9 @@ pub fn compress(
     Ok(())
 }
 
-/// Outputs of so many bytes of values count as larger than the caches.
-const LARGE: usize = 4 << 20;
-
 /// Where compressed rows go.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
-    /// Whether the values will lie in memory rather than in a cache.
-    pub(super) large: bool,
     pub(super) values: *mut f32,
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
@@ -135,7 +129,6 @@ pub(super) unsafe fn compress_block(
         key: RngKey { seed: rng.seed, stream: rng.stream },
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
-        large: target.large,
     };
     let of = kernels.of(pattern);
     let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };

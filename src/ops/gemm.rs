@@ -295,7 +295,7 @@ impl Product<'_> {
                 Staged { values, ld_values, ..given }
             }
             Source::Pruned(a, method, alpha) => {
-                let target = Target { large: false, values, ld_values, meta, ld_meta };
+                let target = Target { values, ld_values, meta, ld_meta };
                 let at = (rows.start, k.start);
                 let count = rows.len() * ld_values;
                 let inner = k.len();

@@ -159,21 +159,15 @@ unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32
     }
 }
 
-/// Rows that go through a chunk together: of a column of A, whole cache lines.
-const BAND: usize = 64;
+/// Rows that go through a chunk together: a cache line of each column of A.
+const BAND: usize = 16;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
-/// From one row of a band's staged values to the next: a chunk of two values a group, and a line more,
-/// so that rows do not fall onto each other in the cache.
-const BAND_STAGE: usize = 2 * CHUNK + 16;
-
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
 /// Bands of rows go through a chunk of groups together, strip by strip of COUNT rows; a batch of
 /// groups whose values fill whole vectors is transposed at a time, as compressed rows are contiguous.
-/// What is not a full strip of unit stride goes through a small padded copy first. Into memory (as
-/// against a cache) the values go by way of a stage, so that what is written of a row at a time is
-/// whole lines but for two, not one line in two halves.
+/// What is not a full strip of unit stride goes through a small padded copy first.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn).
@@ -182,67 +176,30 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     l: L,
     job: &CompressJob,
 ) {
-    let groups = if job.rows == 0 { 0 } else { job.cols.div_ceil(M) };
+    let groups = job.cols.div_ceil(M);
     let mut words = uninit::<u32, { 2 * CHUNK * BAND }>();
     let mut codes = uninit::<u32, { CHUNK * BAND }>();
-    let mut staged = uninit::<f32, { BAND * BAND_STAGE }>();
-    let stage = job.large && N <= 2;
-    // Blocks in both directions: every column of A and every row of values is a page of its own.
-    let mut corner = (0, 0);
-    while corner.1 < groups {
-        let end = (groups.min(corner.1 + BLOCK_GROUPS), job.rows.min(corner.0 + BLOCK_ROWS));
-        let mut first = corner.1;
-        while first < end.0 {
-            let count = CHUNK.min(end.0 - first);
-            let mut r = corner.0;
-            while r < end.1 {
-                let rows = BAND.min(end.1 - r);
-                let mut band = Band {
-                    row: r,
-                    rows,
-                    first,
-                    count,
-                    words: pointer(&mut words),
-                    codes: pointer(&mut codes),
-                    // SAFETY: row r of the values exists.
-                    target: unsafe { job.values.add(r * job.ld_values + first * N) },
-                    stride: job.ld_values.cast_signed(),
-                };
+    let mut first = 0;
+    while first < groups {
+        let count = CHUNK.min(groups - first);
+        let mut row = 0;
+        while row < job.rows {
+            let rows = BAND.min(job.rows - row);
+            let (words, codes) = (pointer(&mut words), pointer(&mut codes));
+            let mut band = Band { row, rows, first, count, words, codes };
+            // SAFETY: there is room for two chunks of a band's words; the rows and groups exist.
+            unsafe {
                 if E::RANDOM {
-                    // SAFETY: room for two chunks of a band.
-                    unsafe { band.draw(l, job) };
+                    band.draw(l, job);
                 }
-                if stage {
-                    (band.target, band.stride) = (pointer(&mut staged), BAND_STAGE.cast_signed());
-                }
-                // SAFETY: the rows and groups of the band exist.
-                unsafe {
-                    band.compress::<L, E, N, M>(l, job);
-                    band.write_codes::<N, M>(job);
-                    if stage {
-                        for i in 0..rows {
-                            let source = band.target.add(i * BAND_STAGE).cast_const();
-                            let target = job.values.add((r + i) * job.ld_values + first * N);
-                            let bytes = count * N * size_of::<f32>();
-                            target.cast::<u8>().copy_from_nonoverlapping(source.cast(), bytes);
-                        }
-                    }
-                }
-                r += BAND;
+                band.compress::<L, E, N, M>(l, job);
+                band.write_codes::<N, M>(job);
             }
-            first += CHUNK;
+            row += BAND;
         }
-        corner.0 = end.1;
-        if corner.0 == job.rows {
-            corner = (0, end.0);
-        }
+        first += CHUNK;
     }
 }
-
-/// Rows and groups that are done before the next: few enough pages for a second-level TLB, and enough
-/// of each page to be worth its place there.
-const BLOCK_ROWS: usize = 1024;
-const BLOCK_GROUPS: usize = 4 * CHUNK;
 
 /// Some rows of A on their way through a chunk.
 struct Band {
@@ -254,9 +211,6 @@ struct Band {
     words: *mut u32,
     /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
     codes: *mut u32,
-    /// Where the values of the first row and group go, and elements from row to row there.
-    target: *mut f32,
-    stride: isize,
 }
 
 impl Band {
@@ -351,13 +305,8 @@ impl Band {
                 (padded.cast_const(), L::COUNT.cast_signed())
             }
         };
-        // The next strip of these columns, or the first of the next batch: where the strides defeat the
-        // hardware's guesses. Further ahead, columns a power of two apart would drive each other out.
-        let ahead = if r + L::COUNT < self.row + self.rows {
-            L::COUNT.cast_signed()
-        } else {
-            (batch * M).cast_signed() * stride - (strip * L::COUNT).cast_signed()
-        };
+        // The same columns of the next band, a line further on: strides defeat the hardware's guesses.
+        let ahead = BAND.cast_signed();
         for t in 0..here {
             let mut x = [l.splat(0.0); M];
             for (i, x) in x.iter_mut().enumerate() {
@@ -394,22 +343,20 @@ impl Band {
         }
         // SAFETY: the values of groups g .. g + here of `valid` rows; full: batch * N of each.
         unsafe {
-            let target = self
-                .target
-                .offset((strip * L::COUNT).cast_signed() * self.stride)
-                .add((g - self.first) * N);
+            let target = job.values.add(r * job.ld_values + g * N);
+            let stride = job.ld_values.cast_signed();
             if full {
                 for square in 0..(batch * N) / L::COUNT {
                     l.transpose(
                         tile.add(square * L::COUNT * L::COUNT),
                         L::COUNT.cast_signed(),
                         target.add(square * L::COUNT),
-                        self.stride,
+                        stride,
                     );
                 }
             } else {
                 for lane in 0..valid {
-                    let row = target.offset(lane.cast_signed() * self.stride);
+                    let row = target.offset(lane.cast_signed() * stride);
                     for j in 0..here * N {
                         row.add(j).write_unaligned(*tile.add(j * L::COUNT + lane));
                     }
