@@ -185,7 +185,7 @@ fn product(
             Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
             _ => 0,
         },
-        c: if c.col_stride == 1 { 0 } else { floats(blocking.rows * blocking.widest()) },
+        c: if direct(c) { 0 } else { floats(blocking.rows * blocking.widest()) },
     };
     let bytes = layout.slice + layout.values + layout.meta + layout.c;
     let slots: Slots = scratch.slots(threads, bytes)?;
@@ -200,6 +200,12 @@ fn product(
         unsafe { product.task(rows, cols, slots.of(thread)) };
     });
     Ok(())
+}
+
+/// Whether panels of C are worked on where they lie. Rows must be contiguous; and if a row is a
+/// multiple of 4 KiB from the next, they all fall onto the same few lines of a first-level cache.
+fn direct(c: MatRef<'_>) -> bool {
+    c.col_stride == 1 && (c.rows < 64 || c.row_stride % 1024 != 0)
 }
 
 fn run(pool: Option<&Pool>, tasks: usize, work: impl Fn(usize, usize) + Sync) {
@@ -234,12 +240,12 @@ impl Product<'_> {
                 let part = self.c.part(rows.clone(), panel.clone());
                 // SAFETY: the panel lies in C; the tile and the slice hold one each.
                 unsafe {
-                    if self.c.col_stride == 1 {
+                    if direct(self.c) {
                         let to = (part.data.cast_mut(), part.row_stride);
                         self.panel(staged, rows.len(), k..end, panel, place, slice, to);
                     } else {
                         if k > 0 || self.beta != 0.0 {
-                            self.gather(part, c_tile, width);
+                            self.copy(part, c_tile, width);
                         }
                         let to = (c_tile, width.cast_signed());
                         self.panel(staged, rows.len(), k..end, panel, place, slice, to);
@@ -398,79 +404,56 @@ impl Product<'_> {
             } else {
                 slice.add(rows * width).write_bytes(0, (padded - rows) * width);
             }
-            if b.col_stride == 1 {
-                (self.kernels.pack)(&CopyJob {
-                    source: b.data,
-                    from: b.row_stride,
-                    target: slice,
-                    to: width.cast_signed(),
-                    rows,
-                    cols,
-                });
-            } else {
-                self.copy(b, slice, width);
-            }
+            self.copy(b, slice, width);
         }
     }
 
-    /// Copies a part of C into a tile.
-    ///
-    /// # Safety
-    /// The tile holds `part.rows` rows of `width`.
-    unsafe fn gather(&self, part: MatRef<'_>, tile: *mut f32, width: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { self.copy(part, tile, width) };
-    }
-
-    /// `target[i * width + j] = source[i][j]`, for a source whose rows are not contiguous.
+    /// `target[i * width + j] = source[i][j]`.
     ///
     /// # Safety
     /// The source is readable, and the target holds its rows.
     unsafe fn copy(&self, source: MatRef<'_>, target: *mut f32, width: usize) {
-        if source.row_stride == 1 {
-            let job = CopyJob {
-                source: source.data,
-                from: source.col_stride,
-                target,
-                to: width.cast_signed(),
-                rows: source.cols,
-                cols: source.rows,
-            };
-            // SAFETY: a level that the CPU has; the caller's promise.
-            unsafe { (self.kernels.transpose)(&job) };
-        } else {
-            for i in 0..source.rows {
-                for j in 0..source.cols {
-                    // SAFETY: the caller's promise.
-                    unsafe { *target.add(i * width + j) = source.address(i, j).read_unaligned() };
+        let to = width.cast_signed();
+        let MatRef { data, rows, cols, .. } = source;
+        // SAFETY: a level that the CPU has; the caller's promise.
+        unsafe {
+            if source.col_stride == 1 {
+                let from = source.row_stride;
+                (self.kernels.pack)(&CopyJob { source: data, from, target, to, rows, cols });
+            } else if source.row_stride == 1 {
+                let (from, rows, cols) = (source.col_stride, cols, rows);
+                (self.kernels.transpose)(&CopyJob { source: data, from, target, to, rows, cols });
+            } else {
+                for i in 0..rows {
+                    for j in 0..cols {
+                        *target.add(i * width + j) = source.address(i, j).read_unaligned();
+                    }
                 }
             }
         }
     }
 
-    /// Copies a tile back into C: the inverse of [`gather`](Self::gather).
+    /// Copies a tile back into C: the inverse of [`copy`](Self::copy).
     ///
     /// # Safety
     /// As there; no other task writes the part.
     unsafe fn scatter(&self, tile: *const f32, width: usize, part: MatRef<'_>) {
-        if part.row_stride == 1 {
-            let job = CopyJob {
-                source: tile,
-                from: width.cast_signed(),
-                target: part.data.cast_mut(),
-                to: part.col_stride,
-                rows: part.rows,
-                cols: part.cols,
-            };
-            // SAFETY: a level that the CPU has; the caller's promise.
-            unsafe { (self.kernels.transpose)(&job) };
-        } else {
-            for i in 0..part.rows {
-                for j in 0..part.cols {
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        part.address(i, j).cast_mut().write_unaligned(*tile.add(i * width + j));
-                    };
+        let (source, from) = (tile, width.cast_signed());
+        let (target, MatRef { rows, cols, .. }) = (part.data.cast_mut(), part);
+        // SAFETY: a level that the CPU has; the caller's promise.
+        unsafe {
+            if part.col_stride == 1 {
+                let to = part.row_stride;
+                (self.kernels.pack)(&CopyJob { source, from, target, to, rows, cols });
+            } else if part.row_stride == 1 {
+                let to = part.col_stride;
+                (self.kernels.transpose)(&CopyJob { source, from, target, to, rows, cols });
+            } else {
+                for i in 0..rows {
+                    for j in 0..cols {
+                        let element = part.address(i, j).cast_mut();
+                        element.write_unaligned(*tile.add(i * width + j));
+                    }
                 }
             }
         }
