@@ -63,14 +63,15 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
         }
     }
     // The next rows of C and A, from the second-level cache: what is in flight now does not reach
-    // that far ahead.
+    // that far ahead. (A stride that leads nowhere, as of a single row, may overflow.)
     for r in 0..R {
-        let next = c[r].wrapping_offset(R.cast_signed() * job.ldc).cast_const();
+        let next = c[r].wrapping_offset(R.cast_signed().wrapping_mul(job.ldc)).cast_const();
         for line in 0..(V * L::COUNT).div_ceil(LINE) {
             l.prefetch(next.wrapping_add(line * LINE));
         }
-        l.prefetch(values[r].wrapping_add(R * job.ld_values));
-        l.prefetch(values[r].wrapping_add(R * job.ld_values + LINE));
+        let next = values[r].wrapping_add(R.wrapping_mul(job.ld_values));
+        l.prefetch(next);
+        l.prefetch(next.wrapping_add(LINE));
     }
     let unit_groups = UNIT / N;
     let units = job.groups / unit_groups;
@@ -231,7 +232,7 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
 /// The contract of [`CopyFn`](crate::kernels::CopyFn).
 #[inline(always)]
 pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
-    let ahead = job.from * job.rows.cast_signed();
+    let ahead = job.from.wrapping_mul(job.rows.cast_signed());
     for i in 0..job.rows {
         let source = job.source_at(i, 0);
         let target = job.target_at(i, 0);
