@@ -189,6 +189,8 @@ cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `opti
   options=(--target "$1-unknown-linux-gnu")
   # The dependencies' speed does not matter here; optimising them is most of the time of a build.
   options+=(--config 'profile.dev.package."*".opt-level=0')
+  # But its half-precision assembly compiles only where it is inlined into what enables it.
+  options+=(--config 'profile.dev.package.gemm-f16.opt-level=2')
   if [ ! -d "$cross/usr/lib/rustlib/$1-unknown-linux-gnu" ]; then
     export RUSTC_BOOTSTRAP=1
     options+=(-Zbuild-std)
