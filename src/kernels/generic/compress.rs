@@ -292,14 +292,11 @@ impl Band {
             if full && job.row_stride == 1 {
                 (job.entry(r, g * M), job.col_stride)
             } else {
-                for c in 0..here * M {
-                    let exist = if g * M + c < job.cols { valid } else { 0 };
-                    for lane in 0..L::COUNT {
-                        *padded.add(c * L::COUNT + lane) = if lane < exist {
-                            job.entry(r + lane, g * M + c).read_unaligned()
-                        } else {
-                            0.0
-                        };
+                padded.write_bytes(0, here * M * L::COUNT);
+                for c in 0..(here * M).min(job.cols - g * M) {
+                    for lane in 0..valid {
+                        let entry = job.entry(r + lane, g * M + c).read_unaligned();
+                        *padded.add(c * L::COUNT + lane) = entry;
                     }
                 }
                 (padded.cast_const(), L::COUNT.cast_signed())
