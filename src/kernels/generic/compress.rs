@@ -302,8 +302,9 @@ impl Band {
                 (padded.cast_const(), L::COUNT.cast_signed())
             }
         };
-        // The same columns of the next band, a line further on: strides defeat the hardware's guesses.
-        let ahead = BAND.cast_signed();
+        // The last row of the next band in the same columns: the line that this band, if it is not
+        // aligned, does not read as well. Strides defeat the hardware's guesses.
+        let ahead = (BAND + L::COUNT - 1).cast_signed();
         for t in 0..here {
             let mut x = [l.splat(0.0); M];
             for (i, x) in x.iter_mut().enumerate() {
