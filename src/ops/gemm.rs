@@ -10,7 +10,7 @@ use crate::isa::kernels_for;
 use crate::kernels::{CopyJob, Init, Kernels, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
-use crate::pool::{self, Pool};
+use crate::pool;
 use std::ops::Range;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
@@ -190,7 +190,7 @@ fn product(
     let bytes = layout.slice + layout.values + layout.meta + layout.c;
     let slots: Slots = scratch.slots(threads, bytes)?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
-    run(options.pool, tasks, |task, thread| {
+    pool::run(options.pool, tasks, |task, thread| {
         let first = (task / column_tasks) * blocking.rows;
         let rows = first..extent.rows.min(first + blocking.rows);
         let first = (task % column_tasks) * blocking.cols;
@@ -206,10 +206,6 @@ fn product(
 /// multiple of 4 KiB from the next, they all fall onto the same few lines of a first-level cache.
 fn direct(c: MatRef<'_>) -> bool {
     c.col_stride == 1 && (c.rows < 64 || c.row_stride % 1024 != 0)
-}
-
-fn run(pool: Option<&Pool>, tasks: usize, work: impl Fn(usize, usize) + Sync) {
-    pool::run(pool, tasks, work);
 }
 
 impl Product<'_> {

@@ -163,6 +163,7 @@ unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32
 const BAND: usize = 16;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
+
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
 /// Bands of rows go through a chunk of groups together, strip by strip of COUNT rows; a batch of
