@@ -209,13 +209,25 @@ step_aarch64() {
 }
 
 # cargo-c, where it is: the same files as cargo xtask install.
+# What a linker sees of a prefix: symbols, soname, flags; and what pkg-config says of it.
+exports() {
+  nm -D --defined-only "$1/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort
+  readelf -d "$1/lib/libspnm.so" | grep -E 'SONAME|FLAGS' | sed 's/.*) *//'
+}
+flags() {
+  PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --modversion --cflags --libs --define-variable=prefix=/prefix spnm
+  PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --static --libs --define-variable=prefix=/prefix spnm | tr ' ' '\n' | sort -u
+}
+
 step_cargo_c() {
   have cargo-cinstall || { skip "cargo-c is not there: cargo cinstall was not compared"; return; }
   rm -rf "$WORK/cargo-c"
   cargo cinstall --release --library-type cdylib --library-type staticlib --libdir lib --prefix "$WORK/cargo-c"
   diff <(cd "$PREFIX" && find . ! -type d | sort) <(cd "$WORK/cargo-c" && find . ! -type d | sort) || fail "cargo-c installs other files"
   for file in include/spnm.h include/spnm.hpp share/spnm/cmake/spnm-config.cmake; do cmp "$PREFIX/$file" "$WORK/cargo-c/$file"; done
-  readelf -d "$WORK/cargo-c/lib/libspnm.so" | grep -q "SONAME.*$(soname)" || fail "cargo-c gives another soname"
+  diff <(exports "$PREFIX") <(exports "$WORK/cargo-c") || fail "cargo-c's library has other symbols, soname or flags"
+  diff <(flags "$PREFIX") <(flags "$WORK/cargo-c") || fail "cargo-c's pkg-config file gives other flags"
+  echo "cargo-c    installs the same files, symbols, soname and flags"
 }
 
 STEPS="install symbols header docs shared static cmake sanitizers checked valgrind python mpi aarch64 cargo_c"
