@@ -1,11 +1,13 @@
 //! The micro-kernel of the compressed product, and the transposing copy that packs for it.
 
 use super::Lanes;
+use super::lanes::SERIES;
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
+use std::ops::Range;
 
-/// Kept values whose indices are decoded together: whole groups and whole bytes for every pattern.
-const UNIT: usize = 8;
+/// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
+const UNIT: usize = SERIES;
 /// f32s of a cache line.
 const LINE: usize = 16;
 
@@ -26,30 +28,82 @@ pub(crate) unsafe fn tile<
     l: L,
     job: &TileJob,
 ) {
-    let mut i = 0;
-    // SAFETY: rows i .. i + R, then the rest one by one.
+    let whole = job.rows - job.rows % R;
+    // SAFETY: whole groups of R rows, then the rest one by one.
     unsafe {
-        while i + R <= job.rows {
-            rows::<L, N, M, R, V>(l, job, i);
-            i += R;
-        }
-        while i < job.rows {
-            rows::<L, N, M, 1, V>(l, job, i);
-            i += 1;
-        }
+        rows::<L, N, M, R, V>(l, job, 0..whole);
+        rows::<L, N, M, 1, V>(l, job, whole..job.rows);
     }
 }
 
+/// What is read of a row for [`UNIT`] kept values.
+#[derive(Clone, Copy)]
+struct Unit<L: Lanes> {
+    code: u64,
+    values: L::Series,
+}
+
 /// # Safety
-/// As [`tile`]; rows `first .. first + R` must exist.
+/// As [`tile`]; the rows must exist and be a multiple of R.
 #[inline(always)]
 unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
     l: L,
     job: &TileJob,
+    range: Range<usize>,
+) {
+    let units = job.groups * N / UNIT;
+    // What a unit needs is read a unit ahead, from row to row too: the loads of B saturate the load
+    // ports, oldest first, so an index or a value loaded only when it is needed comes after all of
+    // them, and then they wait for it.
+    let mut ahead = None;
+    if units > 0 && !range.is_empty() {
+        // SAFETY: unit 0 of the first rows.
+        ahead = Some(unsafe { read_unit::<L, M, R>(l, &row_pointers(job, range.start), 0) });
+    }
+    let mut first = range.start;
+    while first < range.end {
+        let next = if first + R < range.end { first + R } else { first };
+        // SAFETY: rows of the range, and those after them or the same.
+        unsafe { some_rows::<L, N, M, R, V>(l, job, first, next, units, &mut ahead) };
+        first += R;
+    }
+}
+
+/// # Safety
+/// The indices and values of unit `u` of these rows must be readable.
+#[inline(always)]
+unsafe fn read_unit<L: Lanes, const M: usize, const R: usize>(
+    l: L,
+    (values, meta, _): &RowPointers<R>,
+    u: usize,
+) -> [Unit<L>; R] {
+    let width = index_bits(M);
+    // SAFETY: the caller's promise.
+    std::array::from_fn(|r| unsafe {
+        Unit {
+            code: unit_code(meta[r].add(u * UNIT / 8 * width), width),
+            values: l.series(values[r].add(u * UNIT)),
+        }
+    })
+}
+
+/// Rows `first .. first + R`. `ahead` is unit 0 of them, and then of the rows at `next`.
+///
+/// # Safety
+/// As [`tile`]; both rows must exist, and `units` units of each.
+#[inline(always)]
+unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
+    l: L,
+    job: &TileJob,
     first: usize,
+    next: usize,
+    units: usize,
+    ahead: &mut Option<[Unit<L>; R]>,
 ) {
     let width = index_bits(M);
-    let (values, meta, c) = row_pointers::<R>(job, first);
+    let here = row_pointers::<R>(job, first);
+    let (values, meta, c) = here;
+    let there = row_pointers::<R>(job, next);
     let mut acc = [[l.splat(0.0); V]; R];
     if !matches!(job.init, Init::Zero) {
         for r in 0..R {
@@ -74,31 +128,18 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
         l.prefetch(next.wrapping_add(LINE));
     }
     let unit_groups = UNIT / N;
-    let units = job.groups / unit_groups;
     let mut b = job.b;
-    // Indices are loaded a unit ahead: the loads of B saturate the load ports, oldest first, so an
-    // index loaded only when it is needed comes after all of them, and then they wait for it.
-    let mut ahead = [0usize; R];
-    if units > 0 {
-        for r in 0..R {
-            // SAFETY: the bytes of unit 0.
-            ahead[r] = unsafe { unit_code(meta[r], width) };
-        }
-    }
     for u in 0..units {
-        let codes = ahead;
-        if u + 1 < units {
-            for r in 0..R {
-                // SAFETY: the bytes of unit u + 1.
-                ahead[r] = unsafe { unit_code(meta[r].add((u + 1) * width), width) };
-            }
-        }
+        let Some(unit) = *ahead else { break };
+        let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
+        // SAFETY: a unit of these rows, or of those at `next`.
+        *ahead = Some(unsafe { read_unit::<L, M, R>(l, rows, next) });
         for j in 0..UNIT {
             for r in 0..R {
-                let index = (codes[r] >> (j * width)) & (M - 1);
+                let index = (unit[r].code >> (j * width)) as usize & (M - 1);
                 // SAFETY: value j of unit u; row (j / N) * M + index of the unit's rows of B.
                 unsafe {
-                    let a = l.splat(values[r].add(u * UNIT + j).read_unaligned());
+                    let a = l.nth(unit[r].values, j);
                     let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
                     for v in 0..V {
                         acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
@@ -113,7 +154,7 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
             let bit = j * width;
             // SAFETY: the byte, the value and the row of B of what is left of a unit.
             unsafe {
-                let byte = usize::from(*meta[r].add(units * width + bit / 8));
+                let byte = usize::from(*meta[r].add(units * UNIT / 8 * width + bit / 8));
                 let index = (byte >> (bit % 8)) & (M - 1);
                 let a = l.splat(values[r].add(units * UNIT + j).read_unaligned());
                 let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
@@ -145,18 +186,18 @@ fn row_pointers<const R: usize>(job: &TileJob, first: usize) -> RowPointers<R> {
     out
 }
 
-/// The indices of a unit: `UNIT * width` bits, which are `width` bytes.
+/// The indices of a unit: `UNIT * width` bits, which are `2 * width` bytes.
 ///
 /// # Safety
-/// `width` (1, 2 or 4) bytes must be readable.
+/// `2 * width` (2, 4 or 8) bytes must be readable.
 #[inline(always)]
-unsafe fn unit_code(meta: *const u8, width: usize) -> usize {
+unsafe fn unit_code(meta: *const u8, width: usize) -> u64 {
     // SAFETY: the caller's promise; byte arrays need no alignment.
     unsafe {
         match width {
-            1 => usize::from(*meta),
-            2 => usize::from(u16::from_le_bytes(*meta.cast::<[u8; 2]>())),
-            _ => u32::from_le_bytes(*meta.cast::<[u8; 4]>()) as usize,
+            1 => u16::from_le_bytes(*meta.cast::<[u8; 2]>()).into(),
+            2 => u32::from_le_bytes(*meta.cast::<[u8; 4]>()).into(),
+            _ => u64::from_le_bytes(*meta.cast::<[u8; 8]>()),
         }
     }
 }
