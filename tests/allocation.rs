@@ -149,6 +149,25 @@ fn a_training_loop_allocates_in_its_first_step_alone() {
 }
 
 #[test]
+fn a_product_works_in_less_than_a_mebibyte() {
+    // More of everything than a block holds.
+    let (rows, inner, cols) = (1200, 4100, 130);
+    let mut data = Data::new(2);
+    let (a, b) = (data.matrix(0, rows * inner), data.matrix(0, inner * cols));
+    let mut c = vec![0.0; rows * cols];
+    for &p in Pattern::ALL {
+        let mut scratch = Scratch::new();
+        let (a, b) = (view(&a, rows, inner), view(&b, inner, cols));
+        let options = Options::new();
+        let method = Method::Mvue(Rng::new(7, 1));
+        let to = view_mut(&mut c, cols, rows).t();
+        prune_gemm(&options, &mut scratch, method, p, 1.0, a, b, 0.0, to).expect("prune_gemm");
+        let bytes = scratch.bytes();
+        assert!((1 << 16..1 << 20).contains(&bytes), "{bytes} bytes: {p}");
+    }
+}
+
+#[test]
 fn one_pass_operations_allocate_nothing() {
     let mut data = Data::new(2);
     let a = data.matrix(0, ROWS * INNER);

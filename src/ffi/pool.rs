@@ -37,7 +37,7 @@ impl spnm_pool {
 /// between calls.
 ///
 /// Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
-/// not depend on it. Calls with a pool keep their working memory (some hundred KiB a thread) in it, and
+/// not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
 /// so allocate no more once it has grown to what they need, but for the few bytes by which a task is
 /// handed to a thread.
 ///

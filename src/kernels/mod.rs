@@ -110,6 +110,9 @@ pub(crate) struct TileJob {
     pub(crate) ldb: isize,
     pub(crate) c: *mut f32,
     pub(crate) ldc: isize,
+    /// What `init` loads: C itself, or what C is to be the successor of.
+    pub(crate) from: *const f32,
+    pub(crate) ld_from: isize,
     /// Columns of C that lie in the panel.
     pub(crate) cols: usize,
     pub(crate) init: Init,
@@ -117,8 +120,9 @@ pub(crate) struct TileJob {
 
 /// # Safety
 /// The CPU has the kernel's instruction set; values, metadata (any bytes will do: an index counts
-/// modulo m) and the rows of the panel are readable at the full width; `cols`, at most that width, columns of each row
-/// of C are writable, and readable unless `init` is `Zero`; C overlaps nothing.
+/// modulo m) and the rows of the panel are readable at the full width; `cols`, at most that width,
+/// columns of each row of C are writable, and those of `from` readable unless `init` is `Zero`; C
+/// overlaps nothing, but `from` may be C.
 pub(crate) type TileFn = unsafe fn(&TileJob);
 
 /// A copy of `rows` x `cols` elements, rows `from` elements apart in the source and `to` in the

@@ -11,10 +11,10 @@ const SLICE: usize = 8192;
 /// The least number of kept values of a row that a slice should bring together: every slice costs
 /// a load and a store of C.
 const MIN_KEPT: usize = 16;
-/// Rows of a block.
-const ROWS: usize = 512;
-/// f32s of a block's staged values.
-const STAGED: usize = 128 * 1024;
+/// The most rows of a block.
+const ROWS: usize = 576;
+/// f32s of a block's staged values: with a slice of B and a tile of C, below 1 MiB.
+const STAGED: usize = 144 * 1024;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
 const PACK_ROWS: usize = 8;
 
@@ -69,7 +69,11 @@ impl Blocking {
         // One block of rows a task, smaller where that leaves threads idle.
         let tasks = if threads == 1 { 1 } else { 4 * threads };
         let share = extent.rows.div_ceil(tasks).next_multiple_of(16).max(32);
-        let mut rows = ROWS.min(extent.rows.max(1));
+        // Staged values come in whole draws of the generator, which serve 64 groups. Blocks of even
+        // heights: packing costs a low one as much as a high one.
+        let step = 64 * pattern.m();
+        let blocks = extent.rows.div_ceil(ROWS.min(STAGED * sparsity / step)).max(1);
+        let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(16).min(extent.rows.max(1));
         let mut cols = extent.cols.max(1);
         if by_rows {
             rows = rows.min(share);
@@ -79,8 +83,7 @@ impl Blocking {
                 cols = cols.div_ceil(tasks.div_ceil(blocks)).next_multiple_of(width);
             }
         }
-        let step = 64 * pattern.m();
-        let staged = (STAGED * sparsity / rows).next_multiple_of(step);
+        let staged = (STAGED * sparsity / rows / step).max(1) * step;
         let pack = extent.rows >= PACK_ROWS;
         Self { rows, cols, staged, pack, widest, lanes, unit }
     }

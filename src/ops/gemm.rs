@@ -34,7 +34,7 @@ use std::ops::Range;
 /// Is memory-safe: an index counts modulo m. See [`validate`](crate::validate).
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; grows `scratch` at most once, to some hundred KiB a thread.
+/// Uses the pool of `options`; grows `scratch` at most once, to less than 1 MiB a thread.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
@@ -185,7 +185,11 @@ fn product(
             Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
             _ => 0,
         },
-        c: if direct(c) { 0 } else { floats(blocking.rows * blocking.widest()) },
+        c: if c.col_stride == 1 && !crowded(c) {
+            0
+        } else {
+            floats(blocking.rows * blocking.widest())
+        },
     };
     let bytes = layout.slice + layout.values + layout.meta + layout.c;
     let slots: Slots = scratch.slots(threads, bytes)?;
@@ -202,10 +206,17 @@ fn product(
     Ok(())
 }
 
-/// Whether panels of C are worked on where they lie. Rows must be contiguous; and if a row is a
-/// multiple of 4 KiB from the next, they all fall onto the same few lines of a first-level cache.
-fn direct(c: MatRef<'_>) -> bool {
-    c.col_stride == 1 && (c.rows < 64 || c.row_stride % 1024 != 0)
+/// Whether rows of C are a multiple of 4 KiB apart, and so fall onto the same few lines of a
+/// first-level cache.
+fn crowded(c: MatRef<'_>) -> bool {
+    c.rows >= 64 && c.row_stride % 1024 == 0
+}
+
+/// Rows of a panel: the first element, and elements from row to row.
+#[derive(Clone, Copy)]
+struct Rows {
+    data: *mut f32,
+    stride: isize,
 }
 
 impl Product<'_> {
@@ -233,21 +244,8 @@ impl Product<'_> {
                 let (place, width) = self.blocking.panel(cols.end - col);
                 let panel = col..cols.end.min(col + width);
                 col = panel.end;
-                let part = self.c.part(rows.clone(), panel.clone());
-                // SAFETY: the panel lies in C; the tile and the slice hold one each.
-                unsafe {
-                    if direct(self.c) {
-                        let to = (part.data.cast_mut(), part.row_stride);
-                        self.panel(staged, rows.len(), k..end, panel, place, slice, to);
-                    } else {
-                        if k > 0 || self.beta != 0.0 {
-                            self.copy(part, c_tile, width);
-                        }
-                        let to = (c_tile, width.cast_signed());
-                        self.panel(staged, rows.len(), k..end, panel, place, slice, to);
-                        self.scatter(c_tile, width, part);
-                    }
-                }
+                // SAFETY: the panel lies in C; the scratch holds what it asks for.
+                unsafe { self.panel(staged, rows.clone(), k..end, panel, place, slice, c_tile) };
             }
             k = end;
             if k >= self.extent.inner {
@@ -282,37 +280,35 @@ impl Product<'_> {
             Source::Direct(a) => given(a),
             Source::Scaled(a, alpha) => {
                 let given = given(a);
-                for i in 0..rows.len() {
-                    // SAFETY: the row's values, there and here; its indices.
-                    unsafe {
-                        let from = given.values.add(i * given.ld_values);
-                        let to = values.add(i * ld_values);
-                        for j in 0..ld_values {
-                            *to.add(j) = alpha * from.add(j).read_unaligned();
-                        }
-                        let meta = given.meta.add(i * given.ld_meta);
-                        zero_past(p, meta, k.len(), to, alpha);
-                    }
+                // SAFETY: the rows' values, there and here; their indices.
+                unsafe {
+                    (self.kernels.pack)(&CopyJob {
+                        source: given.values,
+                        from: given.ld_values.cast_signed(),
+                        target: values,
+                        to: ld_values.cast_signed(),
+                        rows: rows.len(),
+                        cols: ld_values,
+                    });
+                    self.scale(
+                        values,
+                        ld_values,
+                        (given.meta, given.ld_meta),
+                        (rows.len(), k.len()),
+                        alpha,
+                    );
                 }
                 Staged { values, ld_values, ..given }
             }
             Source::Pruned(a, method, alpha) => {
                 let target = Target { values, ld_values, meta, ld_meta };
                 let at = (rows.start, k.start);
-                let count = rows.len() * ld_values;
                 let inner = k.len();
                 // SAFETY: a part of A, which was checked; the block holds its compressed form.
                 unsafe {
                     compress_block(self.kernels, p, method, a.part(rows.clone(), k), at, target);
                     if alpha != 1.0 {
-                        for j in 0..count {
-                            *values.add(j) *= alpha;
-                        }
-                        // Zeros times an infinite or NaN alpha, where there is nothing to multiply.
-                        for i in 0..rows.len() {
-                            let meta = meta.add(i * ld_meta);
-                            zero_past(p, meta, inner, values.add(i * ld_values), alpha);
-                        }
+                        self.scale(values, ld_values, (meta, ld_meta), (rows.len(), inner), alpha);
                     }
                 }
                 Staged { values, ld_values, meta, ld_meta }
@@ -320,13 +316,80 @@ impl Product<'_> {
         }
     }
 
-    /// One panel of C, `c` = (its first element, elements from row to row), over the staged inner
-    /// entries `k`.
+    /// Multiplies staged values of `rows` x `inner` entries by alpha.
     ///
     /// # Safety
-    /// The panel lies in C or in a tile of its full width; `slice` holds the largest slice.
+    /// They and their metadata are staged.
+    unsafe fn scale(
+        &self,
+        values: *mut f32,
+        ld_values: usize,
+        (meta, ld_meta): (*const u8, usize),
+        (rows, inner): (usize, usize),
+        alpha: f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if alpha != 1.0 {
+                for j in 0..rows * ld_values {
+                    *values.add(j) *= alpha;
+                }
+            }
+            // Zeros times an infinite or NaN alpha, where there is nothing to multiply.
+            for i in 0..rows {
+                zero_past(
+                    self.pattern,
+                    meta.add(i * ld_meta),
+                    inner,
+                    values.add(i * ld_values),
+                    alpha,
+                );
+            }
+        }
+    }
+
+    /// One panel of C over the staged inner entries `k`.
+    ///
+    /// # Safety
+    /// The panel lies in C, and no other task writes it; `slice` and `c_tile` hold what `layout` says.
     #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
     unsafe fn panel(
+        &self,
+        staged: Staged,
+        rows: Range<usize>,
+        k: Range<usize>,
+        cols: Range<usize>,
+        place: usize,
+        slice: *mut f32,
+        c_tile: *mut f32,
+    ) {
+        let (_, width) = self.blocking.panel(cols.len());
+        let part = self.c.part(rows.clone(), cols.clone());
+        let c = Rows { data: part.data.cast_mut(), stride: part.row_stride };
+        let tile = Rows { data: c_tile, stride: width.cast_signed() };
+        // SAFETY: the panel of C, or a tile of its full width.
+        unsafe {
+            if part.col_stride != 1 {
+                if k.start > 0 || self.beta != 0.0 {
+                    self.copy(part, c_tile, width);
+                }
+                self.slices(staged, rows.len(), k, cols, place, slice, (tile, tile));
+                self.scatter(c_tile, width, part);
+            } else if crowded(self.c) {
+                self.slices(staged, rows.len(), k, cols, place, slice, (c, tile));
+            } else {
+                self.slices(staged, rows.len(), k, cols, place, slice, (c, c));
+            }
+        }
+    }
+
+    /// The work of [`panel`](Self::panel), slice by slice of B: the first reads C at `c`, the last
+    /// writes it there, and `between` they leave it.
+    ///
+    /// # Safety
+    /// As [`panel`](Self::panel).
+    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
+    unsafe fn slices(
         &self,
         staged: Staged,
         rows: usize,
@@ -334,7 +397,7 @@ impl Product<'_> {
         cols: Range<usize>,
         place: usize,
         slice: *mut f32,
-        (c, ldc): (*mut f32, isize),
+        (c, between): (Rows, Rows),
     ) {
         let p = self.pattern;
         let tile = self.kernels.of(p).tile[place];
@@ -362,6 +425,8 @@ impl Product<'_> {
                 beta => Init::Scale(beta),
             };
             let group = (from - k.start) / p.m();
+            let source = if from == k.start { c } else { between };
+            let target = if to == k.end { c } else { between };
             let job = TileJob {
                 values: staged.values.wrapping_add(group * p.n()),
                 ld_values: staged.ld_values,
@@ -371,8 +436,10 @@ impl Product<'_> {
                 groups: p.groups(to - from),
                 b,
                 ldb,
-                c,
-                ldc,
+                c: target.data,
+                ldc: target.stride,
+                from: source.data,
+                ld_from: source.stride,
                 cols: cols.len(),
                 init,
             };

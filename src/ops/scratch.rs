@@ -11,7 +11,7 @@ pub(super) const LINE: usize = 64;
 
 /// Working memory for [`gemm`](crate::gemm) and [`prune_gemm`](crate::prune_gemm).
 ///
-/// It grows to what the largest call so far needed (some hundred KiB a thread, whatever the size of the
+/// It grows to what the largest call so far needed (less than 1 MiB a thread, whatever the size of the
 /// matrices) and is reused, so a training loop that keeps one allocates nothing after its
 /// first step. A new one holds no memory.
 #[derive(Default)]

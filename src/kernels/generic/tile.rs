@@ -8,8 +8,8 @@ use std::ops::Range;
 
 /// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
 const UNIT: usize = SERIES;
-/// f32s of a cache line.
-const LINE: usize = 16;
+/// Rows that a copy fetches ahead.
+const AHEAD: isize = 8;
 
 /// The row method: `V` vectors of `R` rows of C at a time stay in registers while the kept entries
 /// of those rows go by, k ascending; each is broadcast and multiplied with the row of B that its
@@ -104,28 +104,21 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
     let here = row_pointers::<R>(job, first);
     let (values, meta, c) = here;
     let there = row_pointers::<R>(job, next);
+    let mut from = [job.from; R];
+    for r in 0..R {
+        from[r] = job.from.wrapping_offset((first + r).cast_signed().wrapping_mul(job.ld_from));
+    }
     let mut acc = [[l.splat(0.0); V]; R];
     if !matches!(job.init, Init::Zero) {
         for r in 0..R {
             for v in 0..V {
-                // SAFETY: the elements of row r of C that lie in the panel.
-                acc[r][v] = unsafe { load_c(l, c[r], job.cols, v) };
+                // SAFETY: the elements of row r that lie in the panel.
+                acc[r][v] = unsafe { load_c(l, from[r], job.cols, v) };
                 if let Init::Scale(beta) = job.init {
                     acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
                 }
             }
         }
-    }
-    // The next rows of C and A, from the second-level cache: what is in flight now does not reach
-    // that far ahead. (A stride that leads nowhere, as of a single row, may overflow.)
-    for r in 0..R {
-        let next = c[r].wrapping_offset(R.cast_signed().wrapping_mul(job.ldc)).cast_const();
-        for line in 0..(V * L::COUNT).div_ceil(LINE) {
-            l.prefetch(next.wrapping_add(line * LINE));
-        }
-        let next = values[r].wrapping_add(R.wrapping_mul(job.ld_values));
-        l.prefetch(next);
-        l.prefetch(next.wrapping_add(LINE));
     }
     let unit_groups = UNIT / N;
     let mut b = job.b;
@@ -267,13 +260,13 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
     }
 }
 
-/// `target[i][j] = source[i][j]`; and the next `job.rows` rows of the source are fetched ahead.
+/// `target[i][j] = source[i][j]`, some rows fetched ahead.
 ///
 /// # Safety
 /// The contract of [`CopyFn`](crate::kernels::CopyFn).
 #[inline(always)]
 pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
-    let ahead = job.from.wrapping_mul(job.rows.cast_signed());
+    let ahead = job.from.wrapping_mul(AHEAD);
     for i in 0..job.rows {
         let source = job.source_at(i, 0);
         let target = job.target_at(i, 0);

@@ -97,10 +97,11 @@ unsafe fn tile<const N: usize, const M: usize>(job: &TileJob) {
             // SAFETY: element (i, j) of C, row i of A, column j of the panel.
             unsafe {
                 let c = job.c.offset(i.cast_signed() * job.ldc).add(j);
+                let from = job.from.offset(i.cast_signed() * job.ld_from).add(j);
                 let mut acc = match job.init {
                     Init::Zero => 0.0,
-                    Init::Load => c.read_unaligned(),
-                    Init::Scale(beta) => beta * c.read_unaligned(),
+                    Init::Load => from.read_unaligned(),
+                    Init::Scale(beta) => beta * from.read_unaligned(),
                 };
                 for g in 0..job.groups {
                     let index = indices::<N, M>(job.meta.add(i * job.ld_meta), g);
