@@ -6,6 +6,7 @@ mod compress;
 mod gemm;
 mod prune;
 mod scratch;
+mod transposable;
 mod validate;
 
 #[cfg(feature = "capi")]
@@ -14,6 +15,7 @@ pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use prune::{decompress, prune, prune_in_place};
 pub use scratch::Scratch;
+pub use transposable::{compress_transposable, prune_transposable, prune_transposable_in_place};
 pub use validate::validate;
 
 use crate::isa::Isa;
