@@ -106,6 +106,15 @@ pub(super) fn tiled(w: MatRef<'_>) -> Result<Span, Error> {
     Ok(span)
 }
 
+/// The pattern of transposable masks.
+#[expect(clippy::cast_possible_truncation, reason = "n and m are at most 16")]
+pub(crate) fn two_of_four(p: Pattern) -> Result<(), Error> {
+    if p == Pattern::N2M4 {
+        return Ok(());
+    }
+    Err(Error::Pattern { n: p.n() as u32, m: p.m() as u32 })
+}
+
 /// The spans of a compressed matrix's values and metadata.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {

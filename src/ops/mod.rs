@@ -10,7 +10,7 @@ mod transposable;
 mod validate;
 
 #[cfg(feature = "capi")]
-pub(crate) use check::layout;
+pub(crate) use check::{layout, two_of_four};
 pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use prune::{decompress, prune, prune_in_place};

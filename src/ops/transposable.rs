@@ -64,12 +64,7 @@ pub fn compress_transposable(
     if out.is_none() && out_t.is_none() {
         return Err(Error::Null { argument: "out` and `out_t" });
     }
-    for pattern in [out, out_t].into_iter().flatten().map(|out| out.pattern) {
-        if pattern != PATTERN {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
-            return Err(Error::Pattern { n: pattern.n() as u32, m: pattern.m() as u32 });
-        }
-    }
+    [out, out_t].into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
     if let Some(out) = out {
         check::same("rows of `out`", out.rows, w.rows)?;
         check::same("columns of `out`", out.cols, w.cols)?;

@@ -134,7 +134,7 @@ unsafe fn write(
         // SAFETY: the byte that holds the group's nibble; an odd group's was begun by its neighbour.
         unsafe {
             let byte = to.meta.add((first + i) * to.ld_meta + group / 2);
-            if group % 2 == 0 { *byte = nibble } else { *byte |= nibble << 4 }
+            if group.is_multiple_of(2) { *byte = nibble } else { *byte |= nibble << 4 }
         }
     }
 }
