@@ -1,10 +1,12 @@
-//! Prune and compress in one pass, beside `memcpy` of the same dense bytes. One thread.
+//! Prune and compress in one pass, also by transposable masks, beside `memcpy` of the same dense bytes. One thread.
 
 mod common;
 
-use common::{PATTERNS, data, entries, group, is_test, levels, print_table, transposed};
+use common::{PATTERNS, data, entries, is_test, levels, print_table, transposed};
 use criterion::Criterion;
-use spnm::{Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress};
+use spnm::{
+    Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress, compress_transposable,
+};
 use std::cell::LazyCell;
 use std::hint::black_box;
 use std::time::SystemTime;
@@ -17,13 +19,26 @@ fn compressed(isa: Isa, pattern: Pattern, a: MatRef<'_>) -> Compressed {
     out
 }
 
+/// W's 2:4 form and that of its transpose.
+fn both(isa: Isa, w: MatRef<'_>) -> [Compressed; 2] {
+    let new = |rows, cols| Compressed::new(rows, cols, Pattern::N2M4).expect("memory");
+    let mut both = [new(w.rows(), w.cols()), new(w.cols(), w.rows())];
+    transposable(isa, w, &mut both);
+    both
+}
+
+fn transposable(isa: Isa, w: MatRef<'_>, [out, out_t]: &mut [Compressed; 2]) {
+    let (out, out_t) = (Some(out.as_mut()), Some(out_t.as_mut()));
+    compress_transposable(&Options::new().isa(isa), w, out, out_t).expect("valid operands");
+}
+
 fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     let shape = format!("{rows}x{cols}");
     // Made when the first id that needs it passes the filter.
     let by_rows = LazyCell::new(|| data(3, rows * cols));
     let by_cols = LazyCell::new(|| transposed(&by_rows, rows, cols));
 
-    let mut copies = group(criterion, "memcpy");
+    let mut copies = common::group(criterion, "memcpy");
     copies.throughput(entries(rows, cols));
     let mut copy = vec![0.0f32; rows * cols];
     copies.bench_function(format!("dense/rows/{shape}/-"), |bencher| {
@@ -33,7 +48,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     copies.finish();
     drop(copy);
 
-    let mut group = group(criterion, "compress");
+    let mut group = common::group(criterion, "compress");
     group.throughput(entries(rows, cols));
     for pattern in PATTERNS {
         let expected = LazyCell::new(|| {
@@ -60,6 +75,27 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
                         .iter(|| compress(&options, METHOD, black_box(a), black_box(out.as_mut())));
                 });
             }
+        }
+    }
+    group.finish();
+
+    let mut group = common::group(criterion, "transposable");
+    group.throughput(entries(rows, cols));
+    let expected = LazyCell::new(|| {
+        both(Isa::Reference, MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"))
+    });
+    for storage in ["rows", "cols"] {
+        for isa in levels() {
+            group.bench_function(format!("2:4/{storage}/{shape}/{}", isa.name()), |bencher| {
+                let w = match storage {
+                    "rows" => MatRef::row_major(&by_rows, rows, cols),
+                    _ => MatRef::row_major(&by_cols, cols, rows).map(MatRef::t),
+                }
+                .expect("its own buffer");
+                let mut out = both(isa, w);
+                assert!(out == *expected, "{storage} {isa:?}: not the reference");
+                bencher.iter(|| transposable(isa, black_box(w), black_box(&mut out)));
+            });
         }
     }
     group.finish();

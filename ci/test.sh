@@ -16,7 +16,7 @@ steps=(environment format lint doc rust benches examples msrv oracle c dispatch 
 named_only=(s390x)
 
 # The tests that emulators run: bits and memory, on few cases.
-emulated=(--lib --test environment --test kat --test oracle --test format --test differential)
+emulated=(--lib --test environment --test kat --test oracle --test format --test differential --test transposable)
 options=() # what cargo needs for a cross build
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
@@ -61,7 +61,7 @@ step_doc() {
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
   cargo test --features capi
   # The bits again as users build them: an optimiser may see what the dev profile does not.
-  cargo test --release --test differential --test oracle
+  cargo test --release --test differential --test oracle --test transposable
   cargo test -p xtask
 }
 
@@ -84,6 +84,7 @@ step_msrv() { # the declared minimum, where rustup has it
 step_oracle() { # the committed vectors are what the NumPy definition returns
   python_with_numpy
   "$python" tests/oracle/make_vectors.py --check
+  "$python" tests/oracle/transposable.py --check
 }
 
 step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out

@@ -8,7 +8,7 @@ WORK=$ROOT/target/ffi-tests
 PREFIX=$WORK/prefix
 CC=${CC:-gcc} CXX=${CXX:-g++}
 WARNINGS="-Wall -Wextra -Wpedantic -Werror"
-PROGRAMS="layout golden errors smoke environment threads memory"
+PROGRAMS="layout golden errors smoke environment threads memory transposable"
 SKIPPED=()
 mkdir -p "$WORK"
 
@@ -138,7 +138,7 @@ step_checked() {
   mkdir -p "$WORK/checked"
   ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
   LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | grep -q "$WORK/checked" || fail "the checked library is not the one that is loaded"
-  for program in golden errors smoke environment threads; do
+  for program in golden errors smoke environment threads transposable; do
     LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
   done
 }
@@ -197,7 +197,7 @@ step_aarch64() {
   local run="qemu-aarch64 -L /usr/aarch64-linux-gnu" libs
   libs=$(PKG_CONFIG_PATH=$WORK/aarch64/lib/pkgconfig pkg-config --static --libs spnm | sed 's/-lspnm/-l:libspnm.a/')
   nm -D --defined-only "$WORK/aarch64/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort | diff ffi-tests/symbols.txt -
-  for program in layout golden errors smoke environment threads; do
+  for program in layout golden errors smoke environment threads transposable; do
     CC=$cc compile "$WORK/aarch64/bin/$program" $program -I"$WORK/aarch64/include" -L"$WORK/aarch64/lib" -lspnm -lm -pthread
     # qemu-user loses its place when a process with threads forks.
     local arguments=; [ $program = threads ] && arguments=nofork

@@ -4,7 +4,7 @@
 //! the n indices of a group (1, 2, 4, 4 bits each for m = 2, 4, 8, 16), then the next group, packed
 //! from the low bits up, each row starting on a byte, padding bits zero. For 2:4 a group is NVIDIA's
 //! nibble `i0 | i1 << 2`. A group with fewer than n non-zeros is filled up with +0 at its highest
-//! free positions.
+//! free positions; what transposable masks keep has two of every group already, and is left so.
 
 use crate::error::Error;
 use crate::pattern::Pattern;

@@ -18,6 +18,7 @@
 //! | prune, compress and multiply in one call | [`prune_gemm`] |
 //! | multiply a compressed matrix | [`gemm`] |
 //! | prune and stay dense | [`prune`], [`prune_in_place`] |
+//! | prune weights by one mask for W and its transpose | [`compress_transposable`], [`prune_transposable`] |
 //! | go back to dense | [`decompress`] |
 //! | check metadata that comes from elsewhere | [`validate`] |
 //!
@@ -60,8 +61,8 @@ pub use error::Error;
 pub use isa::{Isa, MAX_ISA_VARIABLE, UnknownIsa};
 pub use matrix::{MatMut, MatRef};
 pub use ops::{
-    Method, Options, Scratch, compress, decompress, gemm, prune, prune_gemm, prune_in_place,
-    validate,
+    Method, Options, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
+    prune_in_place, prune_transposable, prune_transposable_in_place, validate,
 };
 pub use pattern::Pattern;
 pub use pool::Pool;

@@ -5,7 +5,8 @@ mod common;
 use common::{Data, levels};
 use spnm::{
     Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress,
-    decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+    compress_transposable, decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
+    prune_transposable_in_place, validate,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -206,6 +207,31 @@ fn one_pass_operations_allocate_nothing() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn transposable_masks_allocate_nothing() {
+    let w = Data::new(7).matrix(0, ROWS * INNER);
+    let mut dense = vec![0.0; ROWS * INNER];
+    let p = Pattern::N2M4;
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+        let mut out_t = Compressed::new(INNER, ROWS, p).expect("memory");
+        let count = allocations(|| {
+            let w = view(&w, ROWS, INNER);
+            let (a, b) = (Some(out.as_mut()), Some(out_t.as_mut()));
+            compress_transposable(&options, w, a, b).expect("both");
+            let (a, b) = (Some(out_t.as_mut()), Some(out.as_mut()));
+            compress_transposable(&options, w.t(), a, b).expect("both, transposed");
+            prune_transposable(&options, w, view_mut(&mut dense, ROWS, INNER)).expect("prune");
+            let within = view_mut(&mut dense, INNER, ROWS).t();
+            prune_transposable_in_place(&options, within).expect("in place, transposed");
+            let refused = compress_transposable(&options, w, Some(out_t.as_mut()), None);
+            assert!(matches!(refused, Err(Error::Shape { .. })));
+        });
+        assert_eq!(count, 0, "{isa:?}");
     }
 }
 

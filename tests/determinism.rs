@@ -7,8 +7,8 @@ mod common;
 
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
-    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress, gemm,
-    prune, prune_gemm, prune_in_place,
+    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, compress_transposable,
+    decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
 };
 use std::fmt::Write as _;
 
@@ -215,7 +215,38 @@ fn digests(isa: Isa) -> String {
             }
         }
     }
+    transposable_digests(isa, &mut text);
     text
+}
+
+/// A line for every shape, storage by storage and with threads the same.
+fn transposable_digests(isa: Isa, text: &mut String) {
+    let pool = Pool::new(3).expect("a small pool");
+    for (rows, cols) in [(1, 1), (17, 37), (203, 301), (140, 70), (64, 512)] {
+        let w = Data::new(2000 + rows as u64).mixture(rows * cols);
+        let mut all: Option<[u64; 3]> = None;
+        for order in ORDERS {
+            for options in [Options::new().isa(isa), Options::new().isa(isa).pool(&pool)] {
+                let w = Dense::new(&w, rows, cols, order, 1);
+                let mut out = Compressed::new(rows, cols, Pattern::N2M4).expect("memory");
+                let mut out_t = Compressed::new(cols, rows, Pattern::N2M4).expect("memory");
+                let both = (Some(out.as_mut()), Some(out_t.as_mut()));
+                compress_transposable(&options, w.view(), both.0, both.1).expect("compress");
+                let mut pruned = Dense::new(&vec![1.0; rows * cols], rows, cols, order, 0);
+                prune_transposable(&options, w.view(), pruned.view_mut()).expect("prune");
+                let packed =
+                    |a: &Compressed| Digest::new().words(&bits(a.values())).bytes(a.meta());
+                let dense = Digest::new().words(&bits(&pruned.data()));
+                let got = [packed(&out), packed(&out_t), dense].map(|digest| digest.0);
+                assert!(all.is_none_or(|all| all == got), "{rows}x{cols} {isa:?} {order:?}");
+                all = Some(got);
+            }
+        }
+        let names = ["compress", "compress transpose", "prune"];
+        for (name, digest) in names.into_iter().zip(all.expect("three storages")) {
+            let _ = writeln!(text, "{name} transposable {rows}x{cols} {digest:016x}");
+        }
+    }
 }
 
 #[test]

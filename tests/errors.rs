@@ -14,7 +14,8 @@ mod common;
 use common::{Data, Dense, Order, levels, same_bits};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Error, Isa, MatMut, MatRef, Method, Options, Pattern,
-    Pool, Rng, Scratch, compress, decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+    Pool, Rng, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
+    prune_in_place, prune_transposable, prune_transposable_in_place, validate,
 };
 use std::collections::HashSet;
 use std::ptr::{null, null_mut};
@@ -942,4 +943,159 @@ fn interleaved_views_of_every_width() {
         }
     }
     assert!(counts[0] > 500 && counts[1] > 500, "{counts:?}");
+}
+
+/// Everything that transposable masks refuse: as the other functions, and the two outputs.
+#[test]
+fn transposable_masks() {
+    fn call(
+        w: MatRef<'_>,
+        out: Option<CompressedMut<'_>>,
+        out_t: Option<CompressedMut<'_>>,
+    ) -> Result<(), Error> {
+        compress_transposable(&OPTIONS, w, out, out_t)
+    }
+    let mut t = Bench::new();
+    let w = t.a();
+    // The transpose's form: 8 x 4 in 16 values and 8 bytes.
+    let (mut values_t, mut meta_t) = (vec![7.0f32; 16], vec![0xA5u8; 8]);
+    let (v, m) = (t.values.as_mut_ptr(), t.meta.as_mut_ptr());
+    let (vt, mt) = (values_t.as_mut_ptr(), meta_t.as_mut_ptr());
+    let out = || Some(raw_out(v, m, (ROWS, INNER), (4, 1)));
+    let out_t = || Some(raw_out(vt, mt, (INNER, ROWS), (2, 1)));
+
+    is_null(call(w, None, None), "out` and `out_t");
+    let no = raw(null(), ROWS, INNER, 8, 1);
+    is_null(call(no, out(), out_t()), "w");
+    is_null(call(w, Some(raw_out(null_mut(), m, (4, 8), (4, 1))), None), "out.values");
+    is_null(call(w, Some(raw_out(v, null_mut(), (4, 8), (4, 1))), None), "out.meta");
+    is_null(call(w, out(), Some(raw_out(null_mut(), mt, (8, 4), (2, 1)))), "out_t.values");
+    is_null(call(w, None, Some(raw_out(vt, null_mut(), (8, 4), (2, 1)))), "out_t.meta");
+    let dense = t.dense();
+    is_null(prune_transposable(&OPTIONS, no, dense), "w");
+    is_null(prune_transposable(&OPTIONS, w, raw_mut(null_mut(), 4, 8, 8, 1)), "out");
+    is_null(prune_transposable_in_place(&OPTIONS, raw_mut(null_mut(), 4, 8, 8, 1)), "w");
+
+    for &p in Pattern::ALL.iter().filter(|&&p| p != P) {
+        let want = Error::Pattern { n: p.n() as u32, m: p.m() as u32 };
+        let mut other = Compressed::new(ROWS, INNER, p).expect("memory");
+        refused(call(w, Some(other.as_mut()), out_t()), want, &[&p.to_string()]);
+        let mut other = Compressed::new(INNER, ROWS, p).expect("memory");
+        refused(call(w, out(), Some(other.as_mut())), want, &[&p.to_string()]);
+    }
+
+    shape(call(w.part(0..3, 0..8), out(), None), "rows of `out`", 4, 3);
+    shape(call(w.part(0..4, 0..7), out(), None), "columns of `out`", 8, 7);
+    shape(call(w.part(0..4, 0..7), None, out_t()), "rows of `out_t`", 8, 7);
+    shape(call(w.part(0..3, 0..8), None, out_t()), "columns of `out_t`", 4, 3);
+    shape(call(w, out_t(), None), "rows of `out`", 8, 4);
+    let dense = t.dense();
+    shape(prune_transposable(&OPTIONS, w.part(0..3, 0..8), dense), "rows of `out`", 4, 3);
+    let dense = t.dense();
+    shape(prune_transposable(&OPTIONS, w.part(0..4, 0..7), dense), "columns of `out`", 8, 7);
+
+    for (what, ld, ld_t, got, needed) in [
+        ("`out.ld_values`", (3, 1), (2, 1), 3, 4),
+        ("`out.ld_meta`", (4, 0), (2, 1), 0, 1),
+        ("`out_t.ld_values`", (4, 1), (1, 1), 1, 2),
+        ("`out_t.ld_meta`", (4, 1), (2, 0), 0, 1),
+    ] {
+        let both = (raw_out(v, m, (4, 8), ld), raw_out(vt, mt, (8, 4), ld_t));
+        let want = Error::LeadingDimension { what, got, needed };
+        refused(call(w, Some(both.0), Some(both.1)), want, &[what, &got.to_string()]);
+    }
+
+    // W in elements 32 to 63 of a buffer; each part of each output at its ends, and on each other part.
+    let mut buffer = vec![1.0f32; 160];
+    let before = buffer.clone();
+    let base = buffer.as_mut_ptr();
+    let at = |e: usize| base.wrapping_add(e);
+    let byte = |e: usize| at(e / 4).cast::<u8>().wrapping_add(e % 4);
+    let w = raw(at(32), ROWS, INNER, 8, 1);
+    let by_rows = |v, m| Some(raw_out(v, m, (ROWS, INNER), (4, 1)));
+    let by_cols = |v, m| Some(raw_out(v, m, (INNER, ROWS), (2, 1)));
+    for e in [17, 32, 63] {
+        overlaps(call(w, by_rows(at(e), m), out_t()), "out.values", "w");
+        overlaps(call(w, out(), by_cols(at(e), mt)), "out_t.values", "w");
+    }
+    for e in [4 * 32 - 3, 4 * 32, 4 * 64 - 1] {
+        overlaps(call(w, by_rows(v, byte(e)), out_t()), "out.meta", "w");
+        overlaps(call(w, out(), by_cols(vt, byte(e))), "out_t.meta", "w");
+    }
+    overlaps(call(w, by_rows(at(70), byte(4 * 85)), None), "out.values", "out.meta");
+    overlaps(call(w, None, by_cols(at(70), byte(4 * 85))), "out_t.values", "out_t.meta");
+    let fixed = || by_rows(at(70), byte(4 * 90));
+    overlaps(call(w, fixed(), by_cols(at(85), mt)), "out_t.values", "out.values");
+    overlaps(call(w, fixed(), by_cols(at(90), mt)), "out_t.values", "out.meta");
+    overlaps(call(w, fixed(), by_cols(vt, byte(4 * 86 - 1))), "out_t.meta", "out.values");
+    overlaps(call(w, fixed(), by_cols(vt, byte(4 * 90 + 3))), "out_t.meta", "out.meta");
+    let narrow = |e| raw_mut(at(e), ROWS, INNER, 8, 1);
+    for e in [1, 31, 33, 63] {
+        overlaps(prune_transposable(&OPTIONS, w, narrow(e)), "out", "w");
+    }
+    let square = raw(at(32), 4, 4, 4, 1);
+    let turned = raw_mut(at(32), 4, 4, 1, 4);
+    overlaps(prune_transposable(&OPTIONS, square, turned), "out", "w");
+    let argument = "out";
+    let (row_stride, col_stride) = (1, 1);
+    let want = Error::Aliased { argument, rows: ROWS, cols: INNER, row_stride, col_stride };
+    refused(prune_transposable(&OPTIONS, w, raw_mut(at(70), ROWS, INNER, 1, 1)), want, &["out"]);
+    assert_eq!(buffer, before, "a refused call wrote");
+
+    let data = t.a.as_ptr();
+    let dense = t.dense();
+    let wild = raw(data, ROWS, INNER, isize::MAX / 4, 1);
+    overflows(call(wild, out(), out_t()), "w", usize::MAX);
+    overflows(prune_transposable(&OPTIONS, wild, dense), "w", usize::MAX);
+    let many = 1usize << 31;
+    let (tall, wide) = (raw(data, many, 1, 0, 0), raw(data, 1, many, 0, 0));
+    let to = raw_out(v, m, (many, 1), (2, 1));
+    overflows(call(tall, Some(to), None), "rows of `w`", many);
+    let to = raw_out(v, m, (1, many), (many / 2, many / 8));
+    overflows(call(wide, Some(to), None), "columns of `w`", many);
+    overflows(
+        prune_transposable(&OPTIONS, tall, raw_mut(at(0), many, 1, 1, 1)),
+        "rows of `w`",
+        many,
+    );
+    let to = raw_out(vt, mt, (INNER, ROWS), (usize::MAX, 1));
+    let result = call(t.a(), None, Some(to));
+    assert!(matches!(result, Err(Error::Overflow { value: usize::MAX, .. })), "{result:?}");
+
+    for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+        let (options, want) = (OPTIONS.isa(isa), Error::Isa { isa });
+        let refusal = compress_transposable(&options, t.a(), out(), out_t());
+        refused(refusal, want, &[isa.name()]);
+        let (a, dense) = (t.a(), t.dense());
+        refused(prune_transposable(&options, a, dense), want, &[isa.name()]);
+    }
+    assert!(values_t.iter().all(|&x| x == 7.0) && meta_t.iter().all(|&x| x == 0xA5));
+
+    // Legal: nothing to do, with any pointers and strides; parts that touch; columns of one matrix.
+    for isa in levels() {
+        let options = OPTIONS.isa(isa);
+        for (rows, cols) in [(0, 0), (0, 5), (5, 0)] {
+            let w = raw(null(), rows, cols, 0, isize::MAX);
+            let out = raw_out(null_mut(), null_mut(), (rows, cols), (0, 0));
+            let out_t = raw_out(null_mut(), null_mut(), (cols, rows), (0, 0));
+            compress_transposable(&options, w, Some(out), Some(out_t)).expect("no elements");
+            let out = raw_mut(null_mut(), rows, cols, 0, 0);
+            prune_transposable(&options, w, out).expect("no elements");
+            let out = raw_mut(null_mut(), rows, cols, 0, 0);
+            prune_transposable_in_place(&options, out).expect("no elements");
+        }
+        let mut buffer = before.clone();
+        let base = buffer.as_mut_ptr();
+        let at = |e: usize| base.wrapping_add(e);
+        let w = raw(at(32), ROWS, INNER, 8, 1);
+        let first = raw_out(at(16), at(64).cast(), (ROWS, INNER), (4, 1));
+        let second = raw_out(at(65), at(81).cast(), (INNER, ROWS), (2, 1));
+        compress_transposable(&options, w, Some(first), Some(second)).expect("neighbours");
+        let half = |from| raw(at(from), 4, 4, 8, 1);
+        prune_transposable(&options, half(32), raw_mut(at(36), 4, 4, 8, 1)).expect("interleaved");
+        let pruned: Vec<f32> = (0..16).map(|e| half(36).at(e / 4, e % 4)).collect();
+        let ones = |nonzero: bool| if nonzero { 1.0 } else { 0.0 };
+        let want: Vec<f32> = (0..16).map(|e| ones((e / 4 < 2) == (e % 4 < 2))).collect();
+        assert!(same_bits(&pruned, &want), "{isa:?}");
+    }
 }

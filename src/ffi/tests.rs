@@ -6,6 +6,7 @@ use super::guard::{Refused, compute, guard};
 use super::info::*;
 use super::pool::{spnm_pool, spnm_pool_create, spnm_pool_free};
 use super::status::message;
+use super::transposable::*;
 use super::types::*;
 use std::ptr::{null, null_mut};
 
@@ -113,6 +114,8 @@ fn null_is_named_everywhere() {
         assert_eq!(spnm_decompress(null(), null(), null()), SPNM_E_NULL);
         assert_eq!(spnm_gemm(null(), 1.0, null(), null(), 0.0, null()), SPNM_E_NULL);
         assert_eq!(spnm_validate(null(), null_mut(), null_mut()), SPNM_E_NULL);
+        assert_eq!(spnm_compress_transposable(null(), null(), null(), null()), SPNM_E_NULL);
+        assert_eq!(spnm_prune_transposable(null(), null(), null()), SPNM_E_NULL);
         assert_eq!(spnm_pool_create(1, null_mut()), SPNM_E_NULL);
         assert_eq!(spnm_compressed_layout(1, 1, 2, 4, 1, null_mut(), null_mut()), SPNM_E_NULL);
         spnm_pool_free(null_mut());

@@ -118,7 +118,8 @@ pub struct spnm_matrix {
 /// values: n per group, ascending by column. meta: the n indices of a group (1, 2, 4, 4 bits each for
 /// m = 2, 4, 8, 16), then the next group, packed from the low bits up; each row starts on a byte,
 /// padding bits are zero. For 2:4 a group is NVIDIA's nibble i0 | i1 << 2. A group with fewer than n
-/// non-zeros is filled up with +0 at its highest free positions.
+/// non-zeros is filled up with +0 at its highest free positions (but by spnm_compress_transposable,
+/// whose masks have two in every group).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct spnm_compressed {

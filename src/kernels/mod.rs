@@ -154,6 +154,46 @@ impl CopyJob {
 /// and do not overlap.
 pub(crate) type CopyFn = unsafe fn(&CopyJob);
 
+/// Rows of a matrix in 2:4 form.
+#[derive(Clone, Copy)]
+pub(crate) struct KeptRows {
+    pub(crate) values: *mut f32,
+    pub(crate) ld_values: usize,
+    pub(crate) meta: *mut u8,
+    pub(crate) ld_meta: usize,
+}
+
+/// Choose the masks of the 4 x 4 tiles of a matrix W, and write what they keep in 2:4 form.
+///
+/// The job's own matrix, `rows` x `cols`, is W or its transpose, whichever has its columns contiguous.
+pub(crate) struct TransposableJob {
+    pub(crate) a: *const f32,
+    pub(crate) row_stride: isize,
+    pub(crate) col_stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// The job's matrix is W's transpose.
+    pub(crate) transposed: bool,
+    /// The kept entries by rows of the job's matrix.
+    pub(crate) along: Option<KeptRows>,
+    /// The kept entries by its columns: rows of its transpose.
+    pub(crate) across: Option<KeptRows>,
+}
+
+impl TransposableJob {
+    /// The address of entry (i, j) of the job's matrix.
+    #[inline(always)]
+    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
+        let offset = i.cast_signed() * self.row_stride + j.cast_signed() * self.col_stride;
+        self.a.wrapping_offset(offset)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; the matrix is readable, what the job names of `along` and
+/// `across` is writable, and nothing overlaps.
+pub(crate) type TransposableFn = unsafe fn(&TransposableJob);
+
 /// The estimators, in the order of every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
@@ -185,6 +225,7 @@ pub(crate) struct Kernels {
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
+    pub(crate) transposable: TransposableFn,
 }
 
 impl Kernels {
@@ -208,7 +249,7 @@ macro_rules! kernel_table {
         $(, features: $features:literal)?) => {
         use $crate::kernels::generic::estimators::{Estimator, Keep, Magnitude, Mvue};
         use $crate::kernels::{
-            CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, generic,
+            CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, TransposableJob, generic,
             pattern_kernels,
         };
 
@@ -250,6 +291,12 @@ macro_rules! kernel_table {
             unsafe { generic::tile::pack($lanes, job) }
         }
 
+        $(#[target_feature(enable = $features)])?
+        unsafe fn transposable(job: &TransposableJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::transposable::tiles($lanes, job) }
+        }
+
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
@@ -278,6 +325,7 @@ macro_rules! kernel_table {
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
             transpose,
             pack,
+            transposable,
         };
     };
 }

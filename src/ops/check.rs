@@ -94,6 +94,27 @@ pub(super) fn prunable(a: MatRef<'_>, pattern: Pattern) -> Result<Span, Error> {
     Ok(span)
 }
 
+/// A dense W whose tiles get masks; rows and columns change places in its transpose, so one limit
+/// holds for both.
+pub(super) fn tiled(w: MatRef<'_>) -> Result<Span, Error> {
+    let span = input("w", w)?;
+    for (what, value) in [("rows of `w`", w.rows), ("columns of `w`", w.cols)] {
+        if value as u64 >= MAX_ROWS {
+            return Err(Error::Overflow { what, value });
+        }
+    }
+    Ok(span)
+}
+
+/// The pattern of transposable masks.
+#[expect(clippy::cast_possible_truncation, reason = "n and m are at most 16")]
+pub(crate) fn two_of_four(p: Pattern) -> Result<(), Error> {
+    if p == Pattern::N2M4 {
+        return Ok(());
+    }
+    Err(Error::Pattern { n: p.n() as u32, m: p.m() as u32 })
+}
+
 /// The spans of a compressed matrix's values and metadata.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
@@ -120,6 +141,12 @@ pub(super) const OUT: Names = Names {
     meta: "out.meta",
     ld_values: "`out.ld_values`",
     ld_meta: "`out.ld_meta`",
+};
+pub(super) const OUT_T: Names = Names {
+    values: "out_t.values",
+    meta: "out_t.meta",
+    ld_values: "`out_t.ld_values`",
+    ld_meta: "`out_t.ld_meta`",
 };
 
 /// A compressed matrix, read or written.

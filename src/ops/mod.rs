@@ -6,14 +6,16 @@ mod compress;
 mod gemm;
 mod prune;
 mod scratch;
+mod transposable;
 mod validate;
 
 #[cfg(feature = "capi")]
-pub(crate) use check::layout;
+pub(crate) use check::{layout, two_of_four};
 pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use prune::{decompress, prune, prune_in_place};
 pub use scratch::Scratch;
+pub use transposable::{compress_transposable, prune_transposable, prune_transposable_in_place};
 pub use validate::validate;
 
 use crate::isa::Isa;

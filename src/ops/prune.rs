@@ -12,8 +12,8 @@ use crate::pool;
 
 /// Rows and entries of a tile that is pruned or expanded on the stack at a time; the entries are whole
 /// groups of every pattern, and whole draws of the generator for m up to 4.
-const TILE_ROWS: usize = 16;
-const TILE_COLS: usize = 256;
+pub(super) const TILE_ROWS: usize = 16;
+pub(super) const TILE_COLS: usize = 256;
 
 /// Prunes `a`, and writes it as a dense matrix with zeros.
 ///
@@ -123,7 +123,7 @@ pub fn decompress(
 }
 
 /// Calls `work(row, col, rows, cols)` for tiles of a matrix, in parallel by rows.
-fn for_each_tile(
+pub(super) fn for_each_tile(
     options: &Options<'_>,
     rows: usize,
     cols: usize,
@@ -144,7 +144,7 @@ fn for_each_tile(
 ///
 /// # Safety
 /// `a` is readable and `out` writable.
-unsafe fn expand_tile(kernels: &Kernels, a: CompressedRef<'_>, out: MatRef<'_>) {
+pub(super) unsafe fn expand_tile(kernels: &Kernels, a: CompressedRef<'_>, out: MatRef<'_>) {
     let mut job = ExpandJob {
         values: a.values,
         ld_values: a.ld_values,

@@ -6,7 +6,7 @@ use std::fs;
 use crate::root;
 
 /// The sources in the order of the header.
-const SOURCES: [&str; 4] = ["types.rs", "info.rs", "pool.rs", "functions.rs"];
+const SOURCES: [&str; 5] = ["types.rs", "info.rs", "pool.rs", "functions.rs", "transposable.rs"];
 const HEADER: &str = "include/spnm.h";
 
 /// The text that the header should have.

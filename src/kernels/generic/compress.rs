@@ -104,12 +104,12 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
 }
 
 /// Memory that need not be cleared first.
-const fn uninit<T, const LEN: usize>() -> [MaybeUninit<T>; LEN] {
+pub(super) const fn uninit<T, const LEN: usize>() -> [MaybeUninit<T>; LEN] {
     [const { MaybeUninit::uninit() }; LEN]
 }
 
 #[inline(always)]
-fn pointer<T, const LEN: usize>(memory: &mut [MaybeUninit<T>; LEN]) -> *mut T {
+pub(super) fn pointer<T, const LEN: usize>(memory: &mut [MaybeUninit<T>; LEN]) -> *mut T {
     memory.as_mut_ptr().cast()
 }
 

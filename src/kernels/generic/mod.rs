@@ -10,5 +10,6 @@ pub(crate) mod expand;
 pub(crate) mod lanes;
 pub(crate) mod philox;
 pub(crate) mod tile;
+pub(crate) mod transposable;
 
 pub(crate) use lanes::Lanes;

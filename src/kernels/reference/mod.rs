@@ -1,6 +1,7 @@
 //! The plainest scalar code: it defines the bits, and the vector kernels are tested against it.
 
 mod estimators;
+mod transposable;
 
 use super::{
     CompressJob, CopyJob, ExpandJob, Init, Kernels, PatternKernels, Selector, TileJob,
@@ -158,4 +159,5 @@ pub(crate) static KERNELS: Kernels = Kernels {
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
     transpose,
     pack,
+    transposable: transposable::tiles,
 };

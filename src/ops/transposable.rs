@@ -1,0 +1,241 @@
+//! Transposable masks: one mask by which a matrix and its transpose are both 2:4.
+
+use super::check::{self, Names, Spans};
+use super::compress::Target;
+use super::prune::{TILE_COLS, TILE_ROWS, expand_tile, for_each_tile};
+use super::{Options, check::Span};
+use crate::compressed::{CompressedMut, CompressedRef};
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::kernels::{KeptRows, TransposableJob};
+use crate::matrix::{MatMut, MatRef};
+use crate::pattern::Pattern;
+use crate::pool;
+
+const PATTERN: Pattern = Pattern::N2M4;
+
+/// Rows of which a task takes a multiple: whole bytes of the transpose's metadata (two tiles), and
+/// whole lines of its values, which a vector kernel writes at once.
+const UNIT: usize = 32;
+
+/// Prunes `w` by transposable masks and compresses it and its transpose, in one pass.
+///
+/// Each 4 x 4 tile of `w` gets the mask with two kept entries in every row and every column, of which there
+/// are 90, that keeps the greatest sum of magnitudes (arXiv 2404.01847, 2102.08124). So W and its
+/// transpose are 2:4 by one mask, and Y = X Wᵀ and dX = dY W can both be compressed products.
+/// Entries are kept as they are: for weights.
+///
+/// `out` becomes the 2:4 form of the pruned W, `out_t` that of its transpose; either may be `None`.
+///
+/// # Which mask
+/// The sum is formed in f32: the two magnitudes kept in each row, then rows 0 and 1, rows 2 and 3, then these
+/// two. Of the masks with the greatest sum the first is taken, in the lexicographic order of the pairs
+/// kept in rows 0, 1, 2, 3, where a row's pairs are 01, 02, 03, 12, 13, 23 in this order.
+///
+/// A tile with a NaN or an infinity, or whose magnitudes have no finite sum, is poisoned: it takes the first
+/// mask (01, 01, 23, 23), and what this keeps becomes NaN. Its entry (0, 0) is among it, so that it never vanishes.
+///
+/// # Form
+/// A group holds exactly the two indices of its mask, ascending: zeros that it keeps stay where they are,
+/// as +0, and the canonical fill of the other methods does not apply. Tiles at the edges behave as if `w`
+/// were padded with zeros; an index may then lie past the columns.
+///
+/// # Shapes
+/// `w` and `out` are rows x cols, `out_t` is cols x rows; any strides of `w`. Rows contiguous
+/// (`col_stride` 1) and columns contiguous (`row_stride` 1) are fast; others go through small copies.
+///
+/// # Determinism
+/// Every bit is a function of the tile alone. What lies between the rows of the outputs is not written.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Null`] if both outputs are `None` (or for views from raw parts), [`Error::Pattern`] if an
+/// output's is not 2:4, [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Overlap`],
+/// [`Error::Overflow`] (also from 2^31 rows or columns on), [`Error::Isa`]. The outputs are untouched then.
+pub fn compress_transposable(
+    options: &Options<'_>,
+    w: MatRef<'_>,
+    out: Option<CompressedMut<'_>>,
+    out_t: Option<CompressedMut<'_>>,
+) -> Result<(), Error> {
+    let (out, out_t) = (out.map(|out| out.view), out_t.map(|out| out.view));
+    if out.is_none() && out_t.is_none() {
+        return Err(Error::Null { argument: "out` and `out_t" });
+    }
+    [out, out_t].into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
+    if let Some(out) = out {
+        check::same("rows of `out`", out.rows, w.rows)?;
+        check::same("columns of `out`", out.cols, w.cols)?;
+    }
+    if let Some(out_t) = out_t {
+        check::same("rows of `out_t`", out_t.rows, w.cols)?;
+        check::same("columns of `out_t`", out_t.cols, w.rows)?;
+    }
+    let w_span = check::tiled(w)?;
+    let spans = |names: &'static Names, out: Option<CompressedRef<'_>>| {
+        out.map(|out| check::compressed(names, out)).transpose()
+    };
+    let spans =
+        [(&check::OUT, spans(&check::OUT, out)?), (&check::OUT_T, spans(&check::OUT_T, out_t)?)];
+    all_apart(&w_span, &spans)?;
+    let kernels = kernels_for(options.isa)?;
+    if w.is_empty() {
+        return Ok(());
+    }
+
+    // What the kernel calls its matrix: W, or its transpose where that has its columns contiguous.
+    let (a, transposed) = by_memory(w);
+    let (along, across) = if transposed { (out_t, out) } else { (out, out_t) };
+    let (along, across) = (along.map(target), across.map(target));
+    let threads = pool::threads(options.pool, usize::MAX);
+    let block = match threads {
+        1 => a.rows,
+        _ => a.rows.div_ceil(4 * threads).next_multiple_of(UNIT),
+    };
+    pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
+        let first = task * block;
+        let part = a.part(first..a.rows.min(first + block), 0..a.cols);
+        // The part's rows of `along`; of every row of `across` the values and indices of its groups.
+        let along = along.as_ref().map(|to| {
+            rows_from(to, to.values.wrapping_add(first * to.ld_values), first * to.ld_meta)
+        });
+        let across =
+            across.as_ref().map(|to| rows_from(to, to.values.wrapping_add(first / 2), first / 8));
+        // SAFETY: everything was checked above; `first` is a multiple of 8, so tasks write different
+        // bytes; the kernels are of a level that the CPU has.
+        unsafe { (kernels.transposable)(&job(part, transposed, along, across)) };
+    });
+    Ok(())
+}
+
+/// Prunes `w` by transposable masks, and writes it as a dense matrix with zeros.
+///
+/// The masks of [`compress_transposable`]: `out` has two of every four entries in every row and in every
+/// column.
+///
+/// # Shapes
+/// `w` and `out` are rows x cols, of any strides each. See [`prune_transposable_in_place`] for
+/// `out` = `w`.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Shape`], [`Error::Aliased`] if elements of `out` share memory, [`Error::Overlap`],
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`]. `out` is untouched then.
+pub fn prune_transposable(
+    options: &Options<'_>,
+    w: MatRef<'_>,
+    out: MatMut<'_>,
+) -> Result<(), Error> {
+    let to = out.view;
+    check::same("rows of `out`", to.rows, w.rows)?;
+    check::same("columns of `out`", to.cols, w.cols)?;
+    let w_span = check::tiled(w)?;
+    let out_span = check::output("out", to)?;
+    let in_place = (w.data, w.row_stride, w.col_stride) == (to.data, to.row_stride, to.col_stride);
+    if !in_place {
+        check::views_apart("out", (to, &out_span), "w", (w, &w_span))?;
+    }
+    let kernels = kernels_for(options.isa)?;
+    let (a, transposed) = by_memory(w);
+    let to = if transposed { to.t() } else { to };
+    for_each_tile(options, a.rows, a.cols, |row, col, rows, cols| {
+        let (mut values, mut meta) =
+            ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 8]);
+        let (ld_values, ld_meta) = (PATTERN.row_values(cols), PATTERN.row_meta(cols));
+        let part = (row..row + rows, col..col + cols);
+        let along =
+            KeptRows { values: values.as_mut_ptr(), ld_values, meta: meta.as_mut_ptr(), ld_meta };
+        // SAFETY: views were checked; these tiles are of whole 4 x 4 ones, disjoint, and read whole before
+        // they are written; half of the entries and half a byte a group fit the buffers.
+        unsafe {
+            let a = a.part(part.0.clone(), part.1.clone());
+            (kernels.transposable)(&job(a, transposed, Some(along), None));
+            let kept = CompressedRef::from_raw_parts(
+                values.as_ptr(),
+                meta.as_ptr(),
+                rows,
+                cols,
+                PATTERN,
+                ld_values,
+                ld_meta,
+            );
+            expand_tile(kernels, kept, to.part(part.0, part.1));
+        }
+    });
+    Ok(())
+}
+
+/// [`prune_transposable`] with `out` = `w`.
+///
+/// # Errors
+/// As [`prune_transposable`].
+pub fn prune_transposable_in_place(options: &Options<'_>, w: MatMut<'_>) -> Result<(), Error> {
+    prune_transposable(options, w.view, w)
+}
+
+/// W, or its transpose where that is closer to having its columns contiguous; whether it is the latter.
+fn by_memory(w: MatRef<'_>) -> (MatRef<'_>, bool) {
+    let transposed = w.col_stride != 1
+        && (w.row_stride == 1 || w.row_stride.unsigned_abs() < w.col_stride.unsigned_abs());
+    (if transposed { w.t() } else { w }, transposed)
+}
+
+/// No byte of an output is one of `w` or of another output.
+fn all_apart(w: &Span, outputs: &[(&Names, Option<Spans>); 2]) -> Result<(), Error> {
+    let parts = |k: usize| {
+        let (names, spans) = &outputs[k];
+        let spans = spans.as_ref();
+        [(names.values, spans.map(|s| &s.values)), (names.meta, spans.map(|s| &s.meta))]
+    };
+    let [a, b] = parts(0);
+    let [c, d] = parts(1);
+    let w = ("w", Some(w));
+    for (output, other) in
+        [(a, w), (b, w), (a, b), (c, w), (d, w), (c, d), (c, a), (c, b), (d, a), (d, b)]
+    {
+        if let ((output, Some(x)), (other, Some(y))) = (output, other) {
+            check::apart(output, x, other, y)?;
+        }
+    }
+    Ok(())
+}
+
+fn target(out: CompressedRef<'_>) -> Target {
+    Target {
+        values: out.values.cast_mut(),
+        ld_values: out.ld_values,
+        meta: out.meta.cast_mut(),
+        ld_meta: out.ld_meta,
+    }
+}
+
+fn rows_from(to: &Target, values: *mut f32, meta: usize) -> KeptRows {
+    KeptRows {
+        values,
+        ld_values: to.ld_values,
+        meta: to.meta.wrapping_add(meta),
+        ld_meta: to.ld_meta,
+    }
+}
+
+fn job(
+    a: MatRef<'_>,
+    transposed: bool,
+    along: Option<KeptRows>,
+    across: Option<KeptRows>,
+) -> TransposableJob {
+    TransposableJob {
+        a: a.data,
+        row_stride: a.row_stride,
+        col_stride: a.col_stride,
+        rows: a.rows,
+        cols: a.cols,
+        transposed,
+        along,
+        across,
+    }
+}
