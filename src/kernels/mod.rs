@@ -156,8 +156,16 @@ pub(crate) enum Selector {
     Keep,
     Magnitude,
     Mvue,
+    /// Of patterns with N = 2.
+    MvueApprox,
+    SoftThreshold,
 }
-pub(crate) const SELECTORS: usize = 3;
+pub(crate) const SELECTORS: usize = 5;
+
+/// The place of a method in the table of a pattern that does not have it: refused in `ops`, once.
+pub(crate) unsafe fn no_such_kernel(_: &CompressJob) {
+    unreachable!("`ops` refuses the method for this pattern");
+}
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
@@ -202,10 +210,12 @@ pub(crate) use pattern_kernels;
 macro_rules! kernel_table {
     (lanes: $lanes:expr, count: $count:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
-        use $crate::kernels::generic::estimators::{Estimator, Keep, Magnitude, Mvue};
+        use $crate::kernels::generic::estimators::{
+            Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
+        };
         use $crate::kernels::{
             CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, generic,
-            pattern_kernels,
+            no_such_kernel, pattern_kernels,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -252,11 +262,15 @@ macro_rules! kernel_table {
                     compress_rows::<Keep, N, M>,
                     compress_rows::<Magnitude, N, M>,
                     compress_rows::<Mvue, N, M>,
+                    if N == 2 { compress_rows::<MvueApprox, 2, M> } else { no_such_kernel },
+                    compress_rows::<SoftThreshold, N, M>,
                 ],
                 compress_cols: [
                     compress_cols::<Keep, N, M>,
                     compress_cols::<Magnitude, N, M>,
                     compress_cols::<Mvue, N, M>,
+                    if N == 2 { compress_cols::<MvueApprox, 2, M> } else { no_such_kernel },
+                    compress_cols::<SoftThreshold, N, M>,
                 ],
                 expand: expand::<N, M>,
                 tile: [

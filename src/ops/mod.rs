@@ -41,6 +41,23 @@ pub enum Method {
     ///
     /// A group with at most N non-zeros is returned as it is.
     Mvue(Rng),
+    /// The approximate MVUE of the literature (arXiv 2203.10991), for patterns with n = 2: two draws without replacement,
+    /// each in proportion to the magnitudes. With S their sum, entry x is kept with probability
+    /// `p = |x|/S + sum over the other entries y of |y|/S |x|/(S - |y|)` and becomes `x / p`. Two random words per
+    /// group. Other patterns are refused with [`Error::Pattern`](crate::Error::Pattern).
+    ///
+    /// It exists so that published runs can be repeated: [`Mvue`](Method::Mvue) is unbiased too, has less
+    /// variance (this up to twice as much) and costs less. A group with at most 2 non-zeros is returned as it is.
+    ///
+    /// The definition of the bits can draw the last entry of a group twice: where rounding carries the second draw past what
+    /// the first has left, which takes sums of a few subnormals, or m above 4 and a random word within 2^-22 of
+    /// its end. The group then holds that index twice, which [`validate`](crate::validate) reports,
+    /// [`gemm`](crate::gemm) adds twice and [`decompress`](crate::decompress) writes once.
+    MvueApprox(Rng),
+    /// The N largest magnitudes (ties: the lower index), each less t, the largest of the others:
+    /// `sign(x) (|x| - t)`. Continuous in the matrix, unlike [`Magnitude`](Method::Magnitude): the weights of S-STE (arXiv
+    /// 2409.09099).
+    SoftThreshold,
 }
 
 impl Method {
@@ -49,14 +66,16 @@ impl Method {
             Self::Keep => Selector::Keep,
             Self::Magnitude => Selector::Magnitude,
             Self::Mvue(_) => Selector::Mvue,
+            Self::MvueApprox(_) => Selector::MvueApprox,
+            Self::SoftThreshold => Selector::SoftThreshold,
         }
     }
 
     /// The generator of a method that draws random numbers.
     pub(crate) fn rng(self) -> Option<Rng> {
         match self {
-            Self::Keep | Self::Magnitude => None,
-            Self::Mvue(rng) => Some(rng),
+            Self::Keep | Self::Magnitude | Self::SoftThreshold => None,
+            Self::Mvue(rng) | Self::MvueApprox(rng) => Some(rng),
         }
     }
 }

@@ -4,7 +4,7 @@ mod estimators;
 
 use super::{
     CompressJob, CopyJob, ExpandJob, Init, Kernels, PatternKernels, Selector, TileJob,
-    generic::lanes::unpack_codes, pattern_kernels,
+    generic::lanes::unpack_codes, no_such_kernel, pattern_kernels,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -13,6 +13,8 @@ use crate::rng;
 const KEEP: u8 = Selector::Keep as u8;
 const MAGNITUDE: u8 = Selector::Magnitude as u8;
 const MVUE: u8 = Selector::Mvue as u8;
+const MVUE_APPROX: u8 = Selector::MvueApprox as u8;
+const SOFT_THRESHOLD: u8 = Selector::SoftThreshold as u8;
 
 unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &CompressJob) {
     let groups = job.cols.div_ceil(M);
@@ -29,13 +31,16 @@ unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &Com
                     *x = unsafe { job.entry(i, g * M + j).read_unaligned() };
                 }
             }
+            let word = |draw| {
+                let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
+                rng::word(job.key.seed, job.key.stream, row, group, draw)
+            };
             let (kept, index): ([f32; N], [usize; N]) = match SELECTOR {
                 KEEP => estimators::keep(&x),
                 MAGNITUDE => estimators::magnitude(&x),
-                _ => {
-                    let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
-                    estimators::mvue(&x, rng::word(job.key.seed, job.key.stream, row, group, 0))
-                }
+                SOFT_THRESHOLD => estimators::soft_threshold(&x),
+                MVUE_APPROX => estimators::mvue_approx(&x, [word(0), word(1)]),
+                _ => estimators::mvue(&x, word(0)),
             };
             for k in 0..N {
                 // SAFETY: value k of group g of row i.
@@ -140,11 +145,15 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { no_such_kernel },
+            compress::<SOFT_THRESHOLD, N, M>,
         ],
         compress_cols: [
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { no_such_kernel },
+            compress::<SOFT_THRESHOLD, N, M>,
         ],
         expand: expand::<N, M>,
         tile: [tile::<N, M>; 4],
