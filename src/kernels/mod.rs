@@ -150,6 +150,17 @@ impl CopyJob {
 /// and do not overlap.
 pub(crate) type CopyFn = unsafe fn(&CopyJob);
 
+/// Accumulators of a sum in binary64: the widest vector's lanes on every level, so that the order of the additions is
+/// one and the same. See `ops/reduce.rs`.
+pub(crate) const LANES: usize = 16;
+
+/// `sums[t % LANES] += x[t] * y[t]` in binary64, t ascending, over two slices of one length, a multiple of
+/// [`LANES`].
+///
+/// # Safety
+/// The CPU has the kernel's instruction set.
+pub(crate) type DotFn = unsafe fn(&[f32], &[f32], &mut [f64; LANES]);
+
 /// The estimators, in the order of every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
@@ -189,6 +200,8 @@ pub(crate) struct Kernels {
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
+    #[allow(dead_code, reason = "for the functions of whole tensors, which come next")]
+    pub(crate) dot: DotFn,
 }
 
 impl Kernels {
@@ -256,6 +269,11 @@ macro_rules! kernel_table {
             unsafe { generic::tile::pack($lanes, job) }
         }
 
+        $(#[target_feature(enable = $features)])?
+        unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; $crate::kernels::LANES]) {
+            generic::dot::dot(x, y, sums);
+        }
+
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
@@ -288,6 +306,7 @@ macro_rules! kernel_table {
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
             transpose,
             pack,
+            dot,
         };
     };
 }

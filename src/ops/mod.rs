@@ -5,6 +5,8 @@ mod check;
 mod compress;
 mod gemm;
 mod prune;
+#[allow(dead_code, reason = "for the functions of whole tensors, which come next")]
+mod reduce;
 mod scratch;
 mod validate;
 

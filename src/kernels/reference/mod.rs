@@ -3,8 +3,8 @@
 mod estimators;
 
 use super::{
-    CompressJob, CopyJob, ExpandJob, Init, Kernels, PatternKernels, Selector, TileJob,
-    generic::lanes::unpack_codes, no_such_kernel, pattern_kernels,
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, PatternKernels, Selector, TileJob,
+    generic::lanes::unpack_codes, pattern_kernels,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -139,20 +139,26 @@ unsafe fn pack(job: &CopyJob) {
     }
 }
 
+unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; LANES]) {
+    for (t, (&x, &y)) in x.iter().zip(y).enumerate() {
+        sums[t % LANES] += f64::from(x) * f64::from(y);
+    }
+}
+
 const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
     PatternKernels {
         compress_rows: [
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
-            if N == 2 { compress::<MVUE_APPROX, N, M> } else { no_such_kernel },
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
             compress::<SOFT_THRESHOLD, N, M>,
         ],
         compress_cols: [
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
-            if N == 2 { compress::<MVUE_APPROX, N, M> } else { no_such_kernel },
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
             compress::<SOFT_THRESHOLD, N, M>,
         ],
         expand: expand::<N, M>,
@@ -166,4 +172,5 @@ pub(crate) static KERNELS: Kernels = Kernels {
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
     transpose,
     pack,
+    dot,
 };
