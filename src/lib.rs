@@ -19,6 +19,7 @@
 //! | multiply a compressed matrix | [`gemm`] |
 //! | prune and stay dense | [`prune`], [`prune_in_place`] |
 //! | go back to dense | [`decompress`] |
+//! | scale soft-thresholded weights | [`soft_threshold_scale`] |
 //! | check metadata that comes from elsewhere | [`validate`] |
 //!
 //! Matrices are strided views, [`MatRef`] and [`MatMut`]: a transpose is a swap of strides. `N:M`
@@ -61,7 +62,7 @@ pub use isa::{Isa, MAX_ISA_VARIABLE, UnknownIsa};
 pub use matrix::{MatMut, MatRef};
 pub use ops::{
     Method, Options, Scratch, compress, decompress, gemm, prune, prune_gemm, prune_in_place,
-    validate,
+    soft_threshold_scale, validate,
 };
 pub use pattern::Pattern;
 pub use pool::Pool;

@@ -142,7 +142,7 @@ fn number(method: Method) -> u32 {
 }
 
 impl Compression {
-    /// The first group whose indices do not ascend: MVUE_APPROX may draw the last entry twice.
+    /// The first group whose indices do not ascend: `MVUE_APPROX` may draw the last entry twice.
     fn repeated(&self, cols: usize) -> Option<(usize, usize)> {
         let p = self.head.pattern;
         let (groups, bytes) = (p.groups(cols), p.row_meta(cols));
@@ -156,7 +156,7 @@ impl Compression {
     }
 
     /// Whether KEEP gives a pruned matrix's bytes back. It does not where a kept value is zero though its entry is not
-    /// (SOFT_THRESHOLD: ties with what is dropped), or where an index is there twice.
+    /// (`SOFT_THRESHOLD`: ties with what is dropped), or where an index is there twice.
     fn comes_back(&self, a: &Matrix) -> bool {
         let p = self.head.pattern;
         let kept = p.row_values(a.cols);

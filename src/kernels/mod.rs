@@ -200,7 +200,6 @@ pub(crate) struct Kernels {
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
-    #[allow(dead_code, reason = "for the functions of whole tensors, which come next")]
     pub(crate) dot: DotFn,
 }
 

@@ -5,9 +5,9 @@ mod check;
 mod compress;
 mod gemm;
 mod prune;
-#[allow(dead_code, reason = "for the functions of whole tensors, which come next")]
 mod reduce;
 mod scratch;
+mod soft_threshold;
 mod validate;
 
 #[cfg(feature = "capi")]
@@ -16,6 +16,7 @@ pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use prune::{decompress, prune, prune_in_place};
 pub use scratch::Scratch;
+pub use soft_threshold::soft_threshold_scale;
 pub use validate::validate;
 
 use crate::isa::Isa;
@@ -51,14 +52,14 @@ pub enum Method {
     /// It exists so that published runs can be repeated: [`Mvue`](Method::Mvue) is unbiased too, has less
     /// variance (this up to twice as much) and costs less. A group with at most 2 non-zeros is returned as it is.
     ///
-    /// The definition of the bits can draw the last entry of a group twice: where rounding carries the second draw past what
-    /// the first has left, which takes sums of a few subnormals, or m above 4 and a random word within 2^-22 of
-    /// its end. The group then holds that index twice, which [`validate`](crate::validate) reports,
+    /// The definition of the bits can draw the last entry of a group twice: where rounding carries the second draw
+    /// past what the first has left, as in sums of a few subnormals and, for m above 4, in fewer than one group in 10^8.
+    /// The group then holds that index twice, which [`validate`](crate::validate) reports,
     /// [`gemm`](crate::gemm) adds twice and [`decompress`](crate::decompress) writes once.
     MvueApprox(Rng),
     /// The N largest magnitudes (ties: the lower index), each less t, the largest of the others:
     /// `sign(x) (|x| - t)`. Continuous in the matrix, unlike [`Magnitude`](Method::Magnitude): the weights of S-STE (arXiv
-    /// 2409.09099).
+    /// 2409.09099); [`soft_threshold_scale`](crate::soft_threshold_scale) is the factor that belongs to it.
     SoftThreshold,
 }
 
