@@ -1,4 +1,4 @@
-//! The factor of the soft threshold: the bits of tests/oracle/soft_threshold.py, and what it is for.
+//! The factor of the soft threshold: the bits of `tests/oracle/soft_threshold.py`, and what it is for.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -12,7 +12,7 @@ use spnm::{Error, Isa, MatRef, Method, Options, Pattern, Pool, prune, soft_thres
 
 static VECTORS: &[u8] = include_bytes!("oracle/soft_threshold.bin");
 
-/// The matrix of a record: see `matrix` in soft_threshold.py.
+/// The matrix of a record: see `matrix` in `soft_threshold.py`.
 fn matrix(rows: usize, cols: usize, kind: u32, key: u32) -> Vec<f32> {
     let mut data: Vec<f32> = (0..(rows * cols) as u32)
         .map(|e| {
