@@ -159,7 +159,8 @@ impl Estimator for Mvue {
 
 /// tau with `sum(min(a, tau)) = N tau`: the entries above it are kept for certain.
 ///
-/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out.
+/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. A round that changes
+/// nothing is the last that can: most blocks have few entries above the level.
 #[inline(always)]
 fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], total: L::F) -> L::F {
     let zero = l.splat(0.0);
@@ -196,7 +197,11 @@ fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], tot
             rest[i] = l.select(above, zero, a[i]);
             share = l.select(above, l.add(share, l.splat(-1.0)), share);
         }
+        let before = tau;
         tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
+        if l.all(l.eq(tau, before)) {
+            break;
+        }
     }
     tau
 }
