@@ -6,16 +6,23 @@ use common::{PATTERNS, data, entries, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
     Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress, compress_transposable,
+    soft_threshold_scale,
 };
 use std::cell::LazyCell;
 use std::hint::black_box;
 use std::time::SystemTime;
 
 const METHOD: Method = Method::Mvue(Rng::new(1, 2));
+/// The op that each of the other methods is measured as.
+const OTHERS: [(&str, Method); 3] = [
+    ("magnitude", Method::Magnitude),
+    ("soft_threshold", Method::SoftThreshold),
+    ("mvue_approx", Method::MvueApprox(Rng::new(1, 2))),
+];
 
-fn compressed(isa: Isa, pattern: Pattern, a: MatRef<'_>) -> Compressed {
+fn compressed(isa: Isa, method: Method, pattern: Pattern, a: MatRef<'_>) -> Compressed {
     let mut out = Compressed::new(a.rows(), a.cols(), pattern).expect("memory");
-    compress(&Options::new().isa(isa), METHOD, a, out.as_mut()).expect("valid operands");
+    compress(&Options::new().isa(isa), method, a, out.as_mut()).expect("valid operands");
     out
 }
 
@@ -30,6 +37,43 @@ fn both(isa: Isa, w: MatRef<'_>) -> [Compressed; 2] {
 fn transposable(isa: Isa, w: MatRef<'_>, [out, out_t]: &mut [Compressed; 2]) {
     let (out, out_t) = (Some(out.as_mut()), Some(out_t.as_mut()));
     compress_transposable(&Options::new().isa(isa), w, out, out_t).expect("valid operands");
+}
+
+/// The other methods, and the factor of the soft threshold, on the best level with rows contiguous.
+fn others(criterion: &mut Criterion, a: MatRef<'_>) {
+    let isa = Isa::effective();
+    let options = Options::new().isa(isa);
+    let (rows, cols) = (a.rows(), a.cols());
+    for (op, method) in OTHERS {
+        let mut group = common::group(criterion, op);
+        group.throughput(entries(rows, cols));
+        let draws_two = matches!(method, Method::MvueApprox(_));
+        for pattern in PATTERNS.into_iter().filter(|p| !draws_two || p.n() == 2) {
+            let mut out = None;
+            group.bench_function(
+                format!("{pattern}/rows/{rows}x{cols}/{}", isa.name()),
+                |bencher| {
+                    let out = out.get_or_insert_with(|| {
+                        let out = compressed(isa, method, pattern, a);
+                        let expected = compressed(Isa::Reference, method, pattern, a);
+                        assert!(out == expected, "{op} {pattern}: not the reference");
+                        out
+                    });
+                    bencher
+                        .iter(|| compress(&options, method, black_box(a), black_box(out.as_mut())));
+                },
+            );
+        }
+        group.finish();
+    }
+    let mut group = common::group(criterion, "soft_threshold_scale");
+    group.throughput(entries(rows, cols));
+    for pattern in PATTERNS {
+        group.bench_function(format!("{pattern}/rows/{rows}x{cols}/{}", isa.name()), |bencher| {
+            bencher.iter(|| soft_threshold_scale(&options, pattern, black_box(a)));
+        });
+    }
+    group.finish();
 }
 
 fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
@@ -50,10 +94,10 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
 
     let mut group = common::group(criterion, "compress");
     group.throughput(entries(rows, cols));
-    for pattern in PATTERNS {
+    for &pattern in Pattern::ALL {
         let expected = LazyCell::new(|| {
             let a = MatRef::row_major(&by_rows, rows, cols).expect("its own buffer");
-            compressed(Isa::Reference, pattern, a)
+            compressed(Isa::Reference, METHOD, pattern, a)
         });
         for storage in ["rows", "cols"] {
             for isa in levels() {
@@ -66,7 +110,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
                     }
                     .expect("its own buffer");
                     let out = out.get_or_insert_with(|| {
-                        let out = compressed(isa, pattern, a);
+                        let out = compressed(isa, METHOD, pattern, a);
                         assert!(out == *expected, "{pattern} {storage} {isa:?}: not the reference");
                         out
                     });
@@ -99,6 +143,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
         }
     }
     group.finish();
+    others(criterion, MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"));
 }
 
 fn main() {

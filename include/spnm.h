@@ -92,8 +92,8 @@
 #define SPNM_E_OPTION (-3)
 
 /**
- * n:m is not a supported pattern, or group is not 1. Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16,
- * 2:16, 4:16, 8:16.
+ * n:m is not a supported pattern or not one of the method's, or group is not 1. Patterns: 1:2, 1:4,
+ * 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
  */
 #define SPNM_E_PATTERN (-4)
 
@@ -184,14 +184,21 @@
 #define SPNM_MVUE 2
 
 /**
- * method: the approximate MVUE of the literature, n = 2: two draws without replacement, each
- * proportional to |x|. Reserved: this release answers SPNM_E_OPTION.
+ * method: the approximate MVUE of the literature (arXiv 2203.10991), n = 2 (else SPNM_E_PATTERN): two draws
+ * without replacement, each proportional to |x|. With s the sum of the magnitudes, entry x is kept with
+ * probability p = |x|/s + sum over the other entries y of |y|/s |x|/(s - |y|) and becomes x / p; two random
+ * words per group. A group with at most 2 non-zeros is kept as it is. It exists so that published runs can be
+ * repeated: SPNM_MVUE is unbiased too, has less variance (this up to twice as much) and costs less.
+ * Where rounding carries the second draw past what the first has left (sums of a few subnormals; for m > 4,
+ * fewer than one group in 10^8), a group holds its last index twice, as the definition of the bits has it:
+ * spnm_validate then reports it, spnm_gemm adds it twice, spnm_decompress writes it once.
  */
 #define SPNM_MVUE_APPROX 3
 
 /**
- * method: the n largest magnitudes, each shrunk by the largest one that is dropped. Reserved: this
- * release answers SPNM_E_OPTION.
+ * method: the n largest magnitudes of each group (ties: the lower index), each less t, the largest one that is
+ * dropped: sign(x) (|x| - t). Continuous in A, for the weights of S-STE (arXiv 2409.09099);
+ * spnm_soft_threshold_scale is the factor that belongs to it.
  */
 #define SPNM_SOFT_THRESHOLD 4
 
@@ -426,7 +433,7 @@ const char *spnm_isa_name(uint32_t isa);
  * between calls.
  *
  * Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
- * not depend on it. Calls with a pool keep their working memory (some hundred KiB a thread) in it, and
+ * not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
  * so allocate no more once it has grown to what they need, but for the few bytes by which a task is
  * handed to a thread.
  *
@@ -493,7 +500,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
  * SPNM_E_OPTION       unknown method; options->flags or a->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
- * SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern
+ * SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
  * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
  * SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
@@ -524,7 +531,7 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
  * SPNM_E_OPTION       unknown method; options->flags, a->reserved or out->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
- * SPNM_E_PATTERN      n, m, group are no supported pattern
+ * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
  * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
  * SPNM_E_STRIDE       elements of out share memory
@@ -635,6 +642,37 @@ spnm_status spnm_gemm(const struct spnm_options *options,
                       const struct spnm_matrix *c);
 
 /**
+ * The factor of least mean squared error for a soft-thresholded matrix:
+ * *scale = <w, S(w)> / <S(w), S(w)>, where S prunes by SPNM_SOFT_THRESHOLD (S-STE, arXiv 2409.09099).
+ *
+ * One pass over w. If S(w) is zero everywhere (w is, or in each group the n + 1 largest magnitudes are
+ * equal), so that every factor does as well, and where w has no elements: 1.
+ *
+ * Shapes: w of any shape and strides; groups of m run along its columns, a short last one behaves as if it
+ *   were padded with zeros. 0 rows or columns are fine.
+ * Units: strides in elements.
+ * Determinism: sums in binary64 over exact products, in an order that is a function of the shape alone, and
+ *   one division: the same bits everywhere, for every storage of w.
+ * Threads and memory: those of options->pool, or the calling thread; no working memory.
+ * NaN: a NaN or infinity in w, or a group whose sum of magnitudes is not finite, makes it NaN.
+ * Output: *scale, written on success alone.
+ *
+ * SPNM_E_NULL         w or scale is NULL; w->data is NULL and w has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags or w->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      n, m are no supported pattern
+ * SPNM_E_DTYPE        w->dtype is not SPNM_F32
+ * SPNM_E_OVERFLOW     the extent of w exceeds the address space
+ * SPNM_E_PANIC        a bug; *scale is untouched, as after every other error.
+ */
+spnm_status spnm_soft_threshold_scale(const struct spnm_options *options,
+                                      uint32_t n,
+                                      uint32_t m,
+                                      const struct spnm_matrix *w,
+                                      double *scale);
+
+/**
  * The training step in one call: C = alpha * pruned(A).B + beta * C, with the bits of spnm_compress
  * followed by spnm_gemm. The compressed matrix never leaves the cache.
  *
@@ -654,7 +692,7 @@ spnm_status spnm_gemm(const struct spnm_options *options,
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
  * SPNM_E_OPTION       unknown method; options->flags or reserved of a, b or c is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
- * SPNM_E_PATTERN      n, m, group are no supported pattern
+ * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32
  * SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ; rng->col0
  *                     is not a multiple of m

@@ -17,8 +17,11 @@ pub enum Error {
         argument: &'static str,
     },
 
-    /// N:M is not one of [`Pattern::ALL`].
-    #[error("{n}:{m} is not a supported N:M pattern (keep n of every m)")]
+    /// N:M is not one of [`Pattern::ALL`], or not one of the method's: n = 2 for
+    /// [`Method::MvueApprox`](crate::Method::MvueApprox).
+    #[error(
+        "{n}:{m} is not a supported N:M pattern (keep n of every m), or not one of this method"
+    )]
     Pattern {
         /// How many of each group were to be kept.
         n: u32,

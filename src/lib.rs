@@ -20,6 +20,7 @@
 //! | prune and stay dense | [`prune`], [`prune_in_place`] |
 //! | prune weights by one mask for W and its transpose | [`compress_transposable`], [`prune_transposable`] |
 //! | go back to dense | [`decompress`] |
+//! | scale soft-thresholded weights | [`soft_threshold_scale`] |
 //! | check metadata that comes from elsewhere | [`validate`] |
 //!
 //! Matrices are strided views, [`MatRef`] and [`MatMut`]: a transpose is a swap of strides. `N:M`
@@ -62,7 +63,8 @@ pub use isa::{Isa, MAX_ISA_VARIABLE, UnknownIsa};
 pub use matrix::{MatMut, MatRef};
 pub use ops::{
     Method, Options, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
-    prune_in_place, prune_transposable, prune_transposable_in_place, validate,
+    prune_in_place, prune_transposable, prune_transposable_in_place, soft_threshold_scale,
+    validate,
 };
 pub use pattern::Pattern;
 pub use pool::Pool;

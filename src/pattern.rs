@@ -52,6 +52,11 @@ impl Pattern {
         found.copied().ok_or(Error::Pattern { n, m })
     }
 
+    /// The error of a method that does not have this pattern.
+    pub(crate) fn refused(self) -> Error {
+        Error::Pattern { n: self.n.into(), m: self.m.into() }
+    }
+
     /// How many entries of a group are kept.
     #[must_use]
     pub const fn n(self) -> usize {

@@ -48,7 +48,7 @@ fn compress_prune_and_decompress() {
             let row0 = data.below(1000) as u64;
             let col0 = (data.below(100) * p.m()) as u64;
             let rng = Rng::new(data.below(1 << 40) as u64, 77).at(row0, col0);
-            for method in [Method::Mvue(rng), Method::Magnitude, Method::Keep] {
+            for method in common::methods(p, rng) {
                 let dense = match method {
                     Method::Keep => kept(&reference, &dense, rows, cols, p),
                     _ => dense.clone(),

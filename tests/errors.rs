@@ -666,6 +666,24 @@ fn limits_of_the_generator() {
     // Methods that draw nothing have no such limits: they take no generator at all.
 }
 
+/// Two draws are for n = 2: elsewhere refused, before anything else is looked at.
+#[test]
+fn patterns_of_two_draws() {
+    let mut t = Bench::new();
+    let method = Method::MvueApprox(Rng::new(1, 1).at(0, 1));
+    for &p in Pattern::ALL.iter().filter(|p| p.n() != 2) {
+        let want = Error::Pattern { n: p.n() as u32, m: p.m() as u32 };
+        let says = [&*p.to_string(), "not one of this method"];
+        let mut packed = Compressed::new(ROWS, INNER, p).expect("memory");
+        refused(compress(&OPTIONS, method, t.a(), packed.as_mut()), want, &says);
+        let (a, dense) = (t.a(), t.dense());
+        refused(prune(&OPTIONS, method, p, a, dense), want, &says);
+        let (b, c) = (t.b(), t.c());
+        let scratch = &mut t.scratch;
+        refused(prune_gemm(&OPTIONS, scratch, method, p, 1.0, a, b, 0.0, c), want, &says);
+    }
+}
+
 #[test]
 fn not_n_of_m() {
     let mut t = Bench::new();

@@ -9,6 +9,8 @@ use spnm::{
 };
 
 const MVUE: Method = Method::Mvue(Rng::new(0, 0));
+const APPROX: Method = Method::MvueApprox(Rng::new(0, 0));
+const SOFT: Method = Method::SoftThreshold;
 
 /// Compresses one row on every level, from every storage, and compares with the bytes expected.
 #[track_caller]
@@ -41,7 +43,9 @@ fn nibbles_of_two_of_four() {
     ] {
         row(Method::Keep, Pattern::N2M4, &x, &values, &[nibble]);
         row(Method::Magnitude, Pattern::N2M4, &x, &values, &[nibble]);
-        row(MVUE, Pattern::N2M4, &x, &values, &[nibble]);
+        for method in [MVUE, APPROX, SOFT] {
+            row(method, Pattern::N2M4, &x, &values, &[nibble]);
+        }
     }
 }
 
@@ -58,7 +62,7 @@ fn canonical_fill() {
         ([-0.0, -0.0, -0.0, -0.0], [0.0, 0.0], 0xE),
         ([-0.0, 5.0, -0.0, -0.0], [5.0, 0.0], 0xD),
     ] {
-        for method in [Method::Keep, Method::Magnitude, MVUE] {
+        for method in [Method::Keep, Method::Magnitude, MVUE, APPROX, SOFT] {
             row(method, Pattern::N2M4, &x, &values, &[nibble]);
         }
     }
@@ -134,22 +138,69 @@ fn poison() {
     let nan = f32::from_bits(0x7FC0_0000);
     let odd = f32::from_bits(0xFFA1_2345);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, odd] {
-        for method in [Method::Magnitude, MVUE] {
+        for method in [Method::Magnitude, MVUE, APPROX, SOFT] {
             for at in 0..4 {
                 let mut x = [1.0; 4];
                 x[at] = bad;
                 row(method, Pattern::N2M4, &x, &[nan, nan], &[0x4]);
+                if method == APPROX {
+                    continue;
+                }
                 row(method, Pattern::N1M4, &x, &[nan], &[0x0]);
             }
         }
     }
     // Finite entries without a finite sum.
-    for method in [Method::Magnitude, MVUE] {
+    for method in [Method::Magnitude, MVUE, APPROX, SOFT] {
         row(method, Pattern::N2M4, &[3e38, 3e38, 0.0, 0.0], &[nan, nan], &[0x4]);
     }
     // KEEP takes what is there as it is.
     let x = [0.0, f32::INFINITY, 0.0, f32::NEG_INFINITY];
     row(Method::Keep, Pattern::N2M4, &x, &[f32::INFINITY, f32::NEG_INFINITY], &[0xD]);
+}
+
+/// What is kept shrinks by the largest magnitude that is not.
+#[test]
+fn soft_thresholds() {
+    row(SOFT, Pattern::N2M4, &[4.0, -3.0, 1.0, 0.0], &[3.0, -2.0], &[0x4]);
+    row(SOFT, Pattern::N2M4, &[1.0, -8.0, -2.0, 5.0], &[-6.0, 3.0], &[0xD]);
+    row(SOFT, Pattern::N1M4, &[1.0, -8.0, -2.0, 5.0], &[-3.0], &[0x1]);
+    row(SOFT, Pattern::N4M8, &[1., 2., 3., 4., 5., 6., 7., 8.], &[1., 2., 3., 4.], &[0x54, 0x76]);
+    // Short: the padding is what is dropped.
+    row(SOFT, Pattern::N2M4, &[4.0, -3.0], &[4.0, -3.0], &[0x4]);
+    // Ties with what is dropped become zeros, with their signs.
+    row(SOFT, Pattern::N2M4, &[-2.0, 2.0, 2.0, -5.0], &[-0.0, -3.0], &[0xC]);
+}
+
+/// Four equal entries: each is drawn with probability 1/4 + 3 (1/4 1/3), and 1 / p = 2. One of 8 beside three of 1:
+/// 8/11 + 3 (1/11 8/10) of 8 and 1/11 + 8/11 1/3 + 2 (1/11 1/10) of 1.
+#[test]
+fn two_draws() {
+    for isa in levels() {
+        for seed in 0..50 {
+            let method = Method::MvueApprox(Rng::new(seed, 9));
+            let of = |x: &[f32]| {
+                let out = common::compressed(isa, method, x, (1, 4), Pattern::N2M4);
+                (out.values().to_vec(), out.meta()[0])
+            };
+            assert_eq!(of(&[1.0, 1.0, 1.0, 1.0]).0, [2.0, 2.0]);
+            let (values, meta) = of(&[1.0, 8.0, -1.0, 1.0]);
+            let [eight, one] =
+                [8.0 / (104.0 / 110.0), 1.0 / (10.0 / 110.0 + 80.0 / 330.0 + 2.0 / 110.0)];
+            let want = match meta {
+                0x4 => [one, eight],  // 0 and 1
+                0x8 => [one, -one],   // 0 and 2
+                0x9 => [eight, -one], // 1 and 2
+                0xC => [one, one],    // 0 and 3
+                0xD => [eight, one],  // 1 and 3
+                0xE => [-one, one],   // 2 and 3
+                other => panic!("metadata {other:#x}"),
+            };
+            for (got, want) in values.iter().zip(want) {
+                assert!((got - want).abs() < 1e-6 * want.abs(), "{values:?} for {want:?}");
+            }
+        }
+    }
 }
 
 /// Groups whose estimate hardly depends on the random word.

@@ -89,8 +89,10 @@ impl Case {
         out.data()
     }
 
-    fn methods(&self) -> [Method; 2] {
-        [Method::Mvue(self.rng), Method::Magnitude]
+    /// All but KEEP, which not every matrix will do for.
+    fn methods(&self) -> Vec<Method> {
+        let all = common::methods(self.p, self.rng);
+        all.into_iter().filter(|&method| method != Method::Keep).collect()
     }
 }
 
@@ -143,6 +145,16 @@ proptest! {
                             prop_assert!(nonzeros < n, "a zero kept among {} non-zeros", nonzeros);
                         } else if method == Method::Magnitude || nonzeros <= n {
                             prop_assert_eq!(value.to_bits(), x.to_bits());
+                        } else if method == Method::SoftThreshold {
+                            prop_assert_eq!(value.is_sign_negative(), x.is_sign_negative());
+                            let outside = (0..m).filter(|j| !index.contains(j));
+                            let dropped = outside.map(|j| group[j].abs()).fold(0.0, f32::max);
+                            prop_assert_eq!(value.abs(), x.abs() - dropped);
+                        } else if let Method::MvueApprox(_) = method {
+                            prop_assert_eq!(value.is_sign_negative(), x.is_sign_negative());
+                            let want = f64::from(x).abs() / common::chance(&group, i);
+                            let error = (f64::from(value).abs() - want).abs();
+                            prop_assert!(error <= 1e-5 * want, "{value} for {x}, not {want}");
                         } else {
                             prop_assert_eq!(value.is_sign_negative(), x.is_sign_negative());
                             let want = f64::from(x).abs().max(tau);
@@ -152,7 +164,7 @@ proptest! {
                     }
                     let lost = (0..m).filter(|i| group[*i] != 0.0 && !index.contains(i));
                     prop_assert_eq!(lost.count(), nonzeros.saturating_sub(n));
-                    if method == Method::Magnitude {
+                    if matches!(method, Method::Magnitude | Method::SoftThreshold) {
                         let least = index.iter().map(|&i| group[i].abs()).fold(f32::MAX, f32::min);
                         for i in (0..m).filter(|i| !index.contains(i)) {
                             prop_assert!(group[i].abs() <= least);
@@ -176,8 +188,9 @@ proptest! {
             decompress(&case.options(), out.as_ref(), dense.view_mut()).expect("decompress");
             prop_assert!(same_bits(&dense.data(), &want));
             prop_assert!(dense.slack_is_untouched());
-            // What poison put past the columns cannot come back.
-            if case.cols % case.p.m() == 0 || !want.iter().any(|x| x.is_nan()) {
+            // What poison put past the columns cannot come back, nor the place of an entry that shrank to nothing.
+            let shrinks = method == Method::SoftThreshold;
+            if (case.cols % case.p.m() == 0 || !want.iter().any(|x| x.is_nan())) && !shrinks {
                 let kept = case.compress(Method::Keep, &pruned);
                 prop_assert!(same_bits(kept.values(), out.values()));
                 prop_assert_eq!(kept.meta(), out.meta());

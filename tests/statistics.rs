@@ -59,9 +59,13 @@ fn groups(p: Pattern, count: usize) -> Vec<Vec<f32>> {
 
 /// Compresses `rows` copies of a row of groups.
 fn draws(p: Pattern, row: &[f32], rows: usize, rng: Rng) -> Compressed {
+    draws_of(Method::Mvue(rng), p, row, rows)
+}
+
+fn draws_of(method: Method, p: Pattern, row: &[f32], rows: usize) -> Compressed {
     let a = MatRef::new(row, rows, row.len(), 0, 1).expect("copies of a row");
     let mut out = Compressed::new(rows, row.len(), p).expect("memory");
-    compress(&Options::new(), Method::Mvue(rng), a, out.as_mut()).expect("compress");
+    compress(&Options::new(), method, a, out.as_mut()).expect("compress");
     out
 }
 
@@ -149,6 +153,85 @@ fn inclusion_mean_and_variance() {
             if closed > 0.1 * largest && t >= 20_000 {
                 assert!(allowed < 0.3 * t as f64 * closed, "{p}, group {g}: {allowed}");
             }
+        }
+    }
+}
+
+/// Two draws without replacement: the frequency of every pair, hence of every entry; unbiasedness; the variance, and that it
+/// is no less than the exact estimate's.
+#[test]
+fn pairs_mean_and_variance_of_two_draws() {
+    const GROUPS: usize = 12;
+    let t = by_effort(60_000, 2_000);
+    let tf = t as f64;
+    let patterns: Vec<Pattern> = Pattern::ALL.iter().copied().filter(|p| p.n() == 2).collect();
+    for &p in &patterns {
+        let m = p.m();
+        let groups = groups(p, GROUPS);
+        let row = groups.concat();
+        let out = draws_of(Method::MvueApprox(Rng::new(0xC0FFEE, m as u64)), p, &row, t);
+        let mut pairs = vec![0u32; GROUPS * m * m];
+        let mut sum = vec![0.0f64; GROUPS * m];
+        let mut square = [0.0f64; GROUPS];
+        for_each_group(&out, |_, g, values, index| {
+            pairs[(g * m + index[0]) * m + index[1]] += 1;
+            let mut error: f64 = groups[g].iter().map(|&x| f64::from(x).powi(2)).sum();
+            for (&i, &value) in index.iter().zip(values) {
+                let (x, value) = (f64::from(groups[g][i]), f64::from(value));
+                error += (value - x).powi(2) - x * x;
+                sum[g * m + i] += value;
+            }
+            square[g] += error;
+        });
+        let comparisons = GROUPS * (m * m + m + 1) * patterns.len();
+        for (g, group) in groups.iter().enumerate() {
+            let few = group.iter().filter(|&&x| x != 0.0).count() <= 2;
+            let a: Vec<f64> = group.iter().map(|&x| f64::from(x).abs()).collect();
+            let others = |i: usize| (0..m).filter(|&j| j != i).map(|j| a[j]).sum::<f64>();
+            let total: f64 = a.iter().sum();
+            for i in (0..m).filter(|_| !few) {
+                for j in i + 1..m {
+                    let probability =
+                        a[i] / total * a[j] / others(i) + a[j] / total * a[i] / others(j);
+                    let seen = f64::from(pairs[(g * m + i) * m + j]);
+                    let allowed =
+                        deviation(comparisons, tf, probability * (1.0 - probability), 1.0);
+                    let error = (seen - tf * probability).abs();
+                    let what = format!("{p}, group {g} {group:?}, {i} and {j}");
+                    assert!(
+                        error <= allowed + 1e-6 * tf,
+                        "{what}: {seen}, off by {error}, {allowed}"
+                    );
+                    assert!(probability > 0.0 || seen == 0.0, "{what}: {seen}");
+                }
+            }
+            let (mut closed, mut largest) = (0.0, 0.0f64);
+            let mut energy = 0.0;
+            for (i, &x) in group.iter().enumerate() {
+                let x = f64::from(x);
+                let q = if few { 1.0 } else { common::chance(group, i) };
+                let size = if x == 0.0 { 0.0 } else { x.abs() / q };
+                let allowed =
+                    deviation(comparisons, tf, size * size * q * (1.0 - q).max(0.0), size);
+                let error = (sum[g * m + i] - tf * x).abs();
+                let what = format!("mean of {p}, group {g}, slot {i}");
+                assert!(error <= allowed + 1e-5 * tf * size, "{what}: off by {error}, {allowed}");
+                closed += x.abs() * (size - x.abs());
+                largest = largest.max(size * size);
+                energy += x * x;
+            }
+            // The squared error of a group: all of it lost, and two entries come out as large as they can.
+            let largest = energy + 2.0 * largest;
+            let allowed = deviation(comparisons, tf, closed * largest, largest);
+            let error = (square[g] - tf * closed).abs();
+            let what = format!("variance of {p}, group {g}");
+            assert!(error <= allowed + 1e-5 * tf * largest, "{what}: off by {error}, {allowed}");
+            // By the closed forms, so for every group; and twice as much is the limit.
+            let (exact, _) = inclusion(group, 2);
+            let least: f64 =
+                (0..m).filter(|&i| a[i] > 0.0).map(|i| a[i] * a[i] * (1.0 / exact[i] - 1.0)).sum();
+            assert!(closed >= least * (1.0 - 1e-12), "{what}: {closed} below {least}");
+            assert!(closed <= 2.0 * least * (1.0 + 1e-12), "{what}: {closed} above twice {least}");
         }
     }
 }

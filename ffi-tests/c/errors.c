@@ -10,6 +10,7 @@ static struct memory {
     float a[8 * 8], b[8 * 5], c[8 * 5], out[8 * 8], values[8 * 4];
     uint8_t meta[8];
     size_t bad_row, bad_group, ld_values, ld_meta;
+    double scale;
     spnm_pool *pool;
     char after[64];
 } now, then;
@@ -52,6 +53,7 @@ static void reset(void)
 #define PRUNE(method) spnm_prune(&options, method, &rng, 2, 4, 1, &a, &out)
 #define DECOMPRESS() spnm_decompress(&options, &kept, &out)
 #define GEMM() spnm_gemm(&options, 1, &kept, &b, 0, &c)
+#define SCALE() spnm_soft_threshold_scale(&options, 2, 4, &a, &now.scale)
 #define PRUNE_GEMM(method) spnm_prune_gemm(&options, method, &rng, 2, 4, 1, 1, &a, &b, 0, &c)
 
 /* With one thing wrong that every computing function has. */
@@ -67,6 +69,8 @@ static void reset(void)
         REFUSED(want, GEMM());                                                             \
         wrong;                                                                             \
         REFUSED(want, PRUNE_GEMM(SPNM_MVUE));                                              \
+        wrong;                                                                             \
+        REFUSED(want, SCALE());                                                            \
     } while (0)
 
 /* With one thing wrong with a compressed operand. */
@@ -104,6 +108,8 @@ static void reset(void)
         REFUSED(want, PRUNE(SPNM_MVUE));                                                   \
         a.field = value;                                                                   \
         REFUSED(want, PRUNE_GEMM(SPNM_MVUE));                                              \
+        a.field = value;                                                                   \
+        REFUSED(want, SCALE());                                                            \
         b.field = value;                                                                   \
         REFUSED(want, GEMM());                                                             \
         b.field = value;                                                                   \
@@ -127,6 +133,11 @@ static void nulls(void)
     REFUSED(SPNM_E_NULL, spnm_prune_gemm(&options, SPNM_MVUE, &rng, 2, 4, 1, 1, NULL, &b, 0, &c));
     REFUSED(SPNM_E_NULL, spnm_prune_gemm(&options, SPNM_MVUE, &rng, 2, 4, 1, 1, &a, NULL, 0, &c));
     REFUSED(SPNM_E_NULL, spnm_prune_gemm(&options, SPNM_MVUE, &rng, 2, 4, 1, 1, &a, &b, 0, NULL));
+    REFUSED(SPNM_E_NULL, spnm_compress(&options, SPNM_MVUE_APPROX, NULL, &a, &kept));
+    REFUSED(SPNM_E_NULL, spnm_prune(&options, SPNM_MVUE_APPROX, NULL, 2, 4, 1, &a, &out));
+    REFUSED(SPNM_E_NULL, spnm_prune_gemm(&options, SPNM_MVUE_APPROX, NULL, 2, 4, 1, 1, &a, &b, 0, &c));
+    REFUSED(SPNM_E_NULL, spnm_soft_threshold_scale(&options, 2, 4, NULL, &now.scale));
+    REFUSED(SPNM_E_NULL, spnm_soft_threshold_scale(&options, 2, 4, &a, NULL));
     REFUSED(SPNM_E_NULL, spnm_validate(NULL, &now.bad_row, &now.bad_group));
     REFUSED(SPNM_E_NULL, spnm_compressed_layout(8, 8, 2, 4, 1, NULL, &now.ld_meta));
     REFUSED(SPNM_E_NULL, spnm_compressed_layout(8, 8, 2, 4, 1, &now.ld_values, NULL));
@@ -141,6 +152,8 @@ static void nulls(void)
     EXPECT(SPNM_OK, spnm_validate(&kept, NULL, NULL));
     EXPECT(SPNM_OK, spnm_prune(NULL, SPNM_MAGNITUDE, NULL, 2, 4, 1, &a, &out));
     EXPECT(SPNM_OK, spnm_compress(NULL, SPNM_KEEP, NULL, &out, &kept));
+    EXPECT(SPNM_OK, spnm_compress(NULL, SPNM_SOFT_THRESHOLD, NULL, &a, &kept));
+    EXPECT(SPNM_OK, spnm_soft_threshold_scale(NULL, 2, 4, &a, &now.scale));
     spnm_pool_free(NULL);
     reset();
 }
@@ -167,7 +180,7 @@ static void option_mistakes(void)
     larger.newer[39] = 1;
     REFUSED(SPNM_E_OPTION, spnm_gemm(&larger.known, 1, &kept, &b, 0, &c));
 
-    static const uint32_t unknown[] = {5, 99, UINT32_MAX, SPNM_MVUE_APPROX, SPNM_SOFT_THRESHOLD};
+    static const uint32_t unknown[] = {5, 99, UINT32_MAX};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         REFUSED(SPNM_E_OPTION, COMPRESS(unknown[i]));
         REFUSED(SPNM_E_OPTION, PRUNE(unknown[i]));
@@ -190,6 +203,16 @@ static void pattern_and_dtype_mistakes(void)
         REFUSED(SPNM_E_PATTERN, spnm_prune(&options, SPNM_MVUE, &rng, n, m, 1, &a, &out));
         REFUSED(SPNM_E_PATTERN, spnm_prune_gemm(&options, SPNM_MVUE, &rng, n, m, 1, 1, &a, &b, 0, &c));
         REFUSED(SPNM_E_PATTERN, spnm_compressed_layout(8, 8, n, m, 1, &now.ld_values, &now.ld_meta));
+        REFUSED(SPNM_E_PATTERN, spnm_soft_threshold_scale(&options, n, m, &a, &now.scale));
+    }
+    for (size_t i = 0; i < 10; i++) {
+        uint32_t n = common_patterns[i][0], m = common_patterns[i][1], method = SPNM_MVUE_APPROX;
+        if (n == 2)
+            continue;
+        kept.n = n, kept.m = m;
+        REFUSED(SPNM_E_PATTERN, COMPRESS(method));
+        REFUSED(SPNM_E_PATTERN, spnm_prune(&options, method, &rng, n, m, 1, &a, &out));
+        REFUSED(SPNM_E_PATTERN, spnm_prune_gemm(&options, method, &rng, n, m, 1, 1, &a, &b, 0, &c));
     }
     static const uint32_t groups[] = {0, 2, 4, UINT32_MAX};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

@@ -79,6 +79,8 @@ static spnm_status (*const compress)(const spnm_options *, uint32_t, const spnm_
 static spnm_status (*const decompress)(const spnm_options *, const spnm_compressed *,
                                        const spnm_matrix *) = spnm_decompress;
 static spnm_status (*const validate)(const spnm_compressed *, size_t *, size_t *) = spnm_validate;
+static spnm_status (*const scale)(const spnm_options *, uint32_t, uint32_t, const spnm_matrix *,
+                                  double *) = spnm_soft_threshold_scale;
 static spnm_status (*const layout)(size_t, size_t, uint32_t, uint32_t, uint32_t, size_t *,
                                    size_t *) = spnm_compressed_layout;
 static spnm_status (*const pool_create)(size_t, spnm_pool **) = spnm_pool_create;
@@ -89,7 +91,7 @@ static const char *(*const message)(spnm_status) = spnm_status_message;
 int main(void)
 {
     CHECK(gemm && prune_gemm && prune && compress && decompress && validate && layout);
-    CHECK(pool_create && pool_free && available && message);
+    CHECK(scale && pool_create && pool_free && available && message);
 
     CHECK(spnm_version() == SPNM_VERSION);
     CHECK(spnm_version() == (SPNM_VERSION_MAJOR << 16 | SPNM_VERSION_MINOR << 8 | SPNM_VERSION_PATCH));

@@ -115,8 +115,8 @@ pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method,
         SPNM_KEEP => Ok(Method::Keep),
         SPNM_MAGNITUDE => Ok(Method::Magnitude),
         SPNM_MVUE => drawn().map(Method::Mvue),
-        // Numbers that the header reserves; one line each when the operations have them.
-        SPNM_MVUE_APPROX | SPNM_SOFT_THRESHOLD => Err(Refused(SPNM_E_OPTION)),
+        SPNM_MVUE_APPROX => drawn().map(Method::MvueApprox),
+        SPNM_SOFT_THRESHOLD => Ok(Method::SoftThreshold),
         _ => Err(Refused(SPNM_E_OPTION)),
     }
 }

@@ -63,7 +63,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
 /// SPNM_E_OPTION       unknown method; options->flags or a->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
-/// SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern
+/// SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
 /// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
 /// SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn spnm_compress(
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
 /// SPNM_E_OPTION       unknown method; options->flags, a->reserved or out->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
-/// SPNM_E_PATTERN      n, m, group are no supported pattern
+/// SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
 /// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
 /// SPNM_E_STRIDE       elements of out share memory
@@ -286,6 +286,52 @@ pub unsafe extern "C" fn spnm_gemm(
     })
 }
 
+/// The factor of least mean squared error for a soft-thresholded matrix:
+/// *scale = <w, S(w)> / <S(w), S(w)>, where S prunes by SPNM_SOFT_THRESHOLD (S-STE, arXiv 2409.09099).
+///
+/// One pass over w. If S(w) is zero everywhere (w is, or in each group the n + 1 largest magnitudes are
+/// equal), so that every factor does as well, and where w has no elements: 1.
+///
+/// Shapes: w of any shape and strides; groups of m run along its columns, a short last one behaves as if it
+///   were padded with zeros. 0 rows or columns are fine.
+/// Units: strides in elements.
+/// Determinism: sums in binary64 over exact products, in an order that is a function of the shape alone, and
+///   one division: the same bits everywhere, for every storage of w.
+/// Threads and memory: those of options->pool, or the calling thread; no working memory.
+/// NaN: a NaN or infinity in w, or a group whose sum of magnitudes is not finite, makes it NaN.
+/// Output: *scale, written on success alone.
+///
+/// SPNM_E_NULL         w or scale is NULL; w->data is NULL and w has elements
+/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_OPTION       options->flags or w->reserved is not 0
+/// SPNM_E_ISA          options->isa is unknown or not available
+/// SPNM_E_PATTERN      n, m are no supported pattern
+/// SPNM_E_DTYPE        w->dtype is not SPNM_F32
+/// SPNM_E_OVERFLOW     the extent of w exceeds the address space
+/// SPNM_E_PANIC        a bug; *scale is untouched, as after every other error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spnm_soft_threshold_scale(
+    options: *const spnm_options,
+    n: u32,
+    m: u32,
+    w: *const spnm_matrix,
+    scale: *mut f64,
+) -> spnm_status {
+    compute(|| {
+        // SAFETY: structs and memory are as the header asks.
+        unsafe {
+            let w = read(w)?;
+            not_null(scale)?;
+            let place = Where::read(options)?;
+            w.reserved_is_zero()?;
+            let pattern = pattern(n, m, 1)?;
+            dtype(w.dtype)?;
+            scale.write_unaligned(ops::soft_threshold_scale(&place.options(), pattern, w.view())?);
+            Ok(())
+        }
+    })
+}
+
 /// The training step in one call: C = alpha * pruned(A).B + beta * C, with the bits of spnm_compress
 /// followed by spnm_gemm. The compressed matrix never leaves the cache.
 ///
@@ -305,7 +351,7 @@ pub unsafe extern "C" fn spnm_gemm(
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
 /// SPNM_E_OPTION       unknown method; options->flags or reserved of a, b or c is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
-/// SPNM_E_PATTERN      n, m, group are no supported pattern
+/// SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32
 /// SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ; rng->col0
 ///                     is not a multiple of m

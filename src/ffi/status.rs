@@ -33,7 +33,7 @@ pub(super) fn message(status: spnm_status) -> &'static std::ffi::CStr {
         SPNM_E_OPTION => {
             c"unknown method, flags or reserved field not 0, or number of threads out of range"
         }
-        SPNM_E_PATTERN => c"n:m (keep n of every m) is not a supported pattern, or group is not 1",
+        SPNM_E_PATTERN => c"n:m (keep n of every m) is not a supported pattern or not one of the method's, or group is not 1",
         SPNM_E_DTYPE => c"this dtype is not supported",
         SPNM_E_SHAPE => c"operands disagree about a size, or col0 is not a multiple of m",
         SPNM_E_STRIDE => {

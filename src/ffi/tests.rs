@@ -116,6 +116,8 @@ fn null_is_named_everywhere() {
         assert_eq!(spnm_validate(null(), null_mut(), null_mut()), SPNM_E_NULL);
         assert_eq!(spnm_compress_transposable(null(), null(), null(), null()), SPNM_E_NULL);
         assert_eq!(spnm_prune_transposable(null(), null(), null()), SPNM_E_NULL);
+        let scaled = spnm_soft_threshold_scale(null(), 2, 4, null(), null_mut());
+        assert_eq!(scaled, SPNM_E_NULL);
         assert_eq!(spnm_pool_create(1, null_mut()), SPNM_E_NULL);
         assert_eq!(spnm_compressed_layout(1, 1, 2, 4, 1, null_mut(), null_mut()), SPNM_E_NULL);
         spnm_pool_free(null_mut());

@@ -23,8 +23,8 @@ pub const SPNM_E_STRUCT_SIZE: i32 = -2;
 /// An unknown method, a flag or reserved field that is not 0, a field of a newer spnm_options that
 /// this library does not know and that is not 0, or a number of threads outside 1 .. 4096.
 pub const SPNM_E_OPTION: i32 = -3;
-/// n:m is not a supported pattern, or group is not 1. Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16,
-/// 2:16, 4:16, 8:16.
+/// n:m is not a supported pattern or not one of the method's, or group is not 1. Patterns: 1:2, 1:4,
+/// 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
 pub const SPNM_E_PATTERN: i32 = -4;
 /// A dtype that this release does not compute with: all but SPNM_F32.
 pub const SPNM_E_DTYPE: i32 = -5;
@@ -67,11 +67,18 @@ pub const SPNM_MAGNITUDE: u32 = 1;
 /// one random word per group, systematic sampling. A group with at most n non-zeros is kept as it
 /// is. For gradients.
 pub const SPNM_MVUE: u32 = 2;
-/// method: the approximate MVUE of the literature, n = 2: two draws without replacement, each
-/// proportional to |x|. Reserved: this release answers SPNM_E_OPTION.
+/// method: the approximate MVUE of the literature (arXiv 2203.10991), n = 2 (else SPNM_E_PATTERN): two draws
+/// without replacement, each proportional to |x|. With s the sum of the magnitudes, entry x is kept with
+/// probability p = |x|/s + sum over the other entries y of |y|/s |x|/(s - |y|) and becomes x / p; two random
+/// words per group. A group with at most 2 non-zeros is kept as it is. It exists so that published runs can be
+/// repeated: SPNM_MVUE is unbiased too, has less variance (this up to twice as much) and costs less.
+/// Where rounding carries the second draw past what the first has left (sums of a few subnormals; for m > 4,
+/// fewer than one group in 10^8), a group holds its last index twice, as the definition of the bits has it:
+/// spnm_validate then reports it, spnm_gemm adds it twice, spnm_decompress writes it once.
 pub const SPNM_MVUE_APPROX: u32 = 3;
-/// method: the n largest magnitudes, each shrunk by the largest one that is dropped. Reserved: this
-/// release answers SPNM_E_OPTION.
+/// method: the n largest magnitudes of each group (ties: the lower index), each less t, the largest one that is
+/// dropped: sign(x) (|x| - t). Continuous in A, for the weights of S-STE (arXiv 2409.09099);
+/// spnm_soft_threshold_scale is the factor that belongs to it.
 pub const SPNM_SOFT_THRESHOLD: u32 = 4;
 
 /// isa: the best that the CPU has, lowered by SPNM_MAX_ISA in the environment.

@@ -194,14 +194,33 @@ impl TransposableJob {
 /// `across` is writable, and nothing overlaps.
 pub(crate) type TransposableFn = unsafe fn(&TransposableJob);
 
+/// Accumulators of a sum in binary64: the widest vector's lanes on every level, so that the order of the additions is
+/// one and the same. See `ops/reduce.rs`.
+pub(crate) const LANES: usize = 16;
+
+/// `sums[t % LANES] += x[t] * y[t]` in binary64, t ascending, over two slices of one length, a multiple of
+/// [`LANES`].
+///
+/// # Safety
+/// The CPU has the kernel's instruction set.
+pub(crate) type DotFn = unsafe fn(&[f32], &[f32], &mut [f64; LANES]);
+
 /// The estimators, in the order of every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     Keep,
     Magnitude,
     Mvue,
+    /// Of patterns with N = 2.
+    MvueApprox,
+    SoftThreshold,
 }
-pub(crate) const SELECTORS: usize = 3;
+pub(crate) const SELECTORS: usize = 5;
+
+/// The place of a method in the table of a pattern that does not have it: refused in `ops`, once.
+pub(crate) unsafe fn no_such_kernel(_: &CompressJob) {
+    unreachable!("`ops` refuses the method for this pattern");
+}
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
@@ -226,6 +245,7 @@ pub(crate) struct Kernels {
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
     pub(crate) transposable: TransposableFn,
+    pub(crate) dot: DotFn,
 }
 
 impl Kernels {
@@ -247,10 +267,12 @@ pub(crate) use pattern_kernels;
 macro_rules! kernel_table {
     (lanes: $lanes:expr, count: $count:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
-        use $crate::kernels::generic::estimators::{Estimator, Keep, Magnitude, Mvue};
+        use $crate::kernels::generic::estimators::{
+            Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
+        };
         use $crate::kernels::{
             CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, TransposableJob, generic,
-            pattern_kernels,
+            no_such_kernel, pattern_kernels,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -297,17 +319,26 @@ macro_rules! kernel_table {
             unsafe { generic::transposable::tiles($lanes, job) }
         }
 
+        $(#[target_feature(enable = $features)])?
+        unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; $crate::kernels::LANES]) {
+            generic::dot::dot(x, y, sums);
+        }
+
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
                     compress_rows::<Keep, N, M>,
                     compress_rows::<Magnitude, N, M>,
                     compress_rows::<Mvue, N, M>,
+                    if N == 2 { compress_rows::<MvueApprox, 2, M> } else { no_such_kernel },
+                    compress_rows::<SoftThreshold, N, M>,
                 ],
                 compress_cols: [
                     compress_cols::<Keep, N, M>,
                     compress_cols::<Magnitude, N, M>,
                     compress_cols::<Mvue, N, M>,
+                    if N == 2 { compress_cols::<MvueApprox, 2, M> } else { no_such_kernel },
+                    compress_cols::<SoftThreshold, N, M>,
                 ],
                 expand: expand::<N, M>,
                 tile: [
@@ -326,6 +357,7 @@ macro_rules! kernel_table {
             transpose,
             pack,
             transposable,
+            dot,
         };
     };
 }

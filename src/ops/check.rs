@@ -1,6 +1,7 @@
 //! Every check of every argument, once. What passes here cannot make a kernel touch memory that is
 //! not the caller's, given that the caller told the truth about its pointers.
 
+use super::Method;
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::matrix::MatRef;
@@ -179,6 +180,14 @@ pub(crate) fn layout(rows: usize, cols: usize, p: Pattern) -> Result<(usize, usi
         span(0, 0, count, size).ok_or(Error::Overflow { what, value: row })?;
     }
     Ok((values, meta))
+}
+
+/// The patterns that a method has.
+pub(super) fn method(method: Method, p: Pattern) -> Result<(), Error> {
+    match method {
+        Method::MvueApprox(_) if p.n() != 2 => Err(p.refused()),
+        _ => Ok(()),
+    }
 }
 
 /// The generator's coordinates for a matrix of this shape.

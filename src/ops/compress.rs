@@ -24,6 +24,7 @@ use crate::pool;
 /// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
+/// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2),
 /// [`Error::Shape`] if rows or columns differ, [`Error::LeadingDimension`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::Isa`], [`Error::NotNm`] (method
 /// [`Keep`](Method::Keep)), [`Error::Null`] (views from raw parts). `out` is untouched then.
@@ -34,6 +35,7 @@ pub fn compress(
     out: CompressedMut<'_>,
 ) -> Result<(), Error> {
     let to = out.view;
+    check::method(method, to.pattern)?;
     check::same("rows of `out`", to.rows, a.rows)?;
     check::same("columns of `out`", to.cols, a.cols)?;
     let a_span = check::prunable(a, to.pattern)?;

@@ -86,6 +86,7 @@ pub fn prune_gemm(
     beta: f32,
     c: MatMut<'_>,
 ) -> Result<(), Error> {
+    check::method(method, pattern)?;
     let a_span = check::prunable(a, pattern)?;
     let c_span = operands(a.rows, a.cols, b, &c)?;
     check::rng(method.rng(), a.rows, a.cols, pattern)?;

@@ -36,6 +36,7 @@ pub fn prune(
     out: MatMut<'_>,
 ) -> Result<(), Error> {
     let to = out.view;
+    check::method(method, pattern)?;
     check::same("rows of `out`", to.rows, a.rows)?;
     check::same("columns of `out`", to.cols, a.cols)?;
     let a_span = check::prunable(a, pattern)?;

@@ -185,6 +185,16 @@ pub fn levels() -> Vec<Isa> {
     }
 }
 
+/// Every method that the pattern has.
+pub fn methods(p: spnm::Pattern, rng: spnm::Rng) -> Vec<spnm::Method> {
+    use spnm::Method;
+    let mut all = vec![Method::Mvue(rng), Method::Magnitude, Method::Keep, Method::SoftThreshold];
+    if p.n() == 2 {
+        all.push(Method::MvueApprox(rng));
+    }
+    all
+}
+
 /// The product as its definition reads: one chain of fused multiply-adds an element, k ascending.
 /// All row-major.
 pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mut [f32]) {
@@ -262,6 +272,16 @@ pub fn dense_of(
         }
     }
     dense
+}
+
+/// The probability that entry i is one of two drawn without replacement, each in proportion to its magnitude.
+pub fn chance(group: &[f32], i: usize) -> f64 {
+    let a: Vec<f64> = group.iter().map(|&x| f64::from(x).abs()).collect();
+    // Sums of what is left, and not differences, whose rounding a large entry would make large.
+    let others = |i: usize| (0..a.len()).filter(|&j| j != i).map(|j| a[j]).sum::<f64>();
+    let total: f64 = a.iter().sum();
+    let second = (0..a.len()).filter(|&j| j != i).map(|j| a[j] / total * a[i] / others(j));
+    a[i] / total + second.sum::<f64>()
 }
 
 /// Every element times `factor`.

@@ -100,6 +100,10 @@ unsafe impl Lanes for Avx2 {
         self.0.avx._mm256_or_ps(a, b)
     }
     #[inline(always)]
+    fn all(self, a: __m256) -> bool {
+        self.0.avx._mm256_movemask_ps(a) == 0xFF
+    }
+    #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         self.0.avx._mm256_blendv_ps(b, a, mask)
     }

@@ -91,6 +91,10 @@ unsafe impl Lanes for Avx512 {
         a | b
     }
     #[inline(always)]
+    fn all(self, a: __mmask16) -> bool {
+        a == ALL
+    }
+    #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         self.0.avx512f._mm512_mask_blend_ps(mask, b, a)
     }

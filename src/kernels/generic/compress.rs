@@ -29,7 +29,9 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
 ) {
     let bits = N * index_bits(M);
     let groups = job.cols.div_ceil(M);
-    let mut words = [0u32; 2 * CHUNK];
+    // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
+    let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
+    let words = [words.as_mut_ptr(), second.as_mut_ptr()];
     let mut codes = [0u32; CHUNK];
     for i in 0..job.rows {
         // SAFETY: row i of A, of the values and of the metadata.
@@ -45,15 +47,16 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
         while first < groups {
             let count = CHUNK.min(groups - first);
             let mut offset = 0;
-            if E::RANDOM {
+            for draw in 0..E::WORDS {
                 let from;
                 (from, offset) = aligned(job.group0 + first as u32);
-                // SAFETY: either half of `words` holds a chunk.
+                // SAFETY: two chunks of each draw.
                 unsafe {
-                    words_of_row(l, &job.key, row, from, words.as_mut_ptr());
+                    let words = words[draw];
+                    words_of_row(l, &job.key, row, from, draw as u32, words);
                     if offset + count > CHUNK {
                         let next = from + CHUNK as u32;
-                        words_of_row(l, &job.key, row, next, words.as_mut_ptr().add(CHUNK));
+                        words_of_row(l, &job.key, row, next, draw as u32, words.add(CHUNK));
                     }
                 }
             }
@@ -63,7 +66,10 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 // SAFETY: offset < CHUNK, v + COUNT <= CHUNK; the entries and values of the groups
                 // from g on that exist, COUNT of them where all are whole.
                 unsafe {
-                    let word = l.load_u(words.as_ptr().add(offset + v));
+                    let mut drawn = [l.splat_u(0); 2];
+                    for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
+                        *word = l.load_u(words[draw].add(offset + v));
+                    }
                     let whole = (g + L::COUNT) * M <= job.cols;
                     let x = if whole {
                         load_groups::<L, M>(l, a.add(g * M))
@@ -72,7 +78,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
                         load_groups::<L, M>(l, padded.as_ptr())
                     };
-                    let picked = E::select::<L, N, M>(l, x, word);
+                    let picked = E::select::<L, N, M>(l, x, drawn);
                     l.store_u(codes.as_mut_ptr().add(v), picked.code);
                     if whole {
                         store_groups::<L, N>(l, values.add(g * N), picked.values);
@@ -161,6 +167,8 @@ unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32
 
 /// Rows that go through a chunk together: a cache line of each column of A.
 const BAND: usize = 16;
+/// The words of a band: two chunks.
+const DRAW: usize = 2 * CHUNK * BAND;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
 
@@ -178,7 +186,7 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     job: &CompressJob,
 ) {
     let groups = job.cols.div_ceil(M);
-    let mut words = uninit::<u32, { 2 * CHUNK * BAND }>();
+    let mut words = uninit::<u32, { 2 * DRAW }>();
     let mut codes = uninit::<u32, { CHUNK * BAND }>();
     let mut first = 0;
     while first < groups {
@@ -188,10 +196,10 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
             let rows = BAND.min(job.rows - row);
             let (words, codes) = (pointer(&mut words), pointer(&mut codes));
             let mut band = Band { row, rows, first, count, words, codes };
-            // SAFETY: there is room for two chunks of a band's words; the rows and groups exist.
+            // SAFETY: there is room for two chunks of a band's words, twice; the rows and groups exist.
             unsafe {
-                if E::RANDOM {
-                    band.draw(l, job);
+                if E::WORDS > 0 {
+                    band.draw::<L, E>(l, job);
                 }
                 band.compress::<L, E, N, M>(l, job);
                 band.write_codes::<N, M>(job);
@@ -208,7 +216,8 @@ struct Band {
     rows: usize,
     first: usize,
     count: usize,
-    /// For each strip two chunks of words, a vector a group; those of the band begin at `words`.
+    /// For each strip two chunks of words, a vector a group, and [`DRAW`] behind them those of a second
+    /// draw; those of the band begin at `words`.
     words: *mut u32,
     /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
     codes: *mut u32,
@@ -218,19 +227,21 @@ impl Band {
     /// Draws the words, and moves `words` to the first of them.
     ///
     /// # Safety
-    /// `words` has room for two chunks of every strip.
+    /// `words` has room for two chunks of every strip, for every draw.
     #[inline(always)]
-    unsafe fn draw<L: Lanes>(&mut self, l: L, job: &CompressJob) {
+    unsafe fn draw<L: Lanes, E: Estimator>(&mut self, l: L, job: &CompressJob) {
         let (from, offset) = aligned(job.group0 + self.first as u32);
-        for strip in 0..self.rows.div_ceil(L::COUNT) {
-            let row = job.row0 + (self.row + strip * L::COUNT) as u32;
-            // SAFETY: the strip's own two chunks.
-            unsafe {
-                let words = self.words.add(strip * 2 * CHUNK * L::COUNT);
-                words_of_strip(l, &job.key, row, from, words);
-                if offset + self.count > CHUNK {
-                    let half = words.add(CHUNK * L::COUNT);
-                    words_of_strip(l, &job.key, row, from + CHUNK as u32, half);
+        for draw in 0..E::WORDS {
+            for strip in 0..self.rows.div_ceil(L::COUNT) {
+                let row = job.row0 + (self.row + strip * L::COUNT) as u32;
+                // SAFETY: the strip's own two chunks.
+                unsafe {
+                    let words = self.words.add(draw * DRAW + strip * 2 * CHUNK * L::COUNT);
+                    words_of_strip(l, &job.key, row, from, draw as u32, words);
+                    if offset + self.count > CHUNK {
+                        let (next, half) = (from + CHUNK as u32, words.add(CHUNK * L::COUNT));
+                        words_of_strip(l, &job.key, row, next, draw as u32, half);
+                    }
                 }
             }
         }
@@ -314,15 +325,14 @@ impl Band {
                 *x = unsafe { l.load(column) };
                 l.prefetch(column.wrapping_offset(ahead));
             }
-            // SAFETY: the word of group g + t; `tile` holds batch * N <= 16 vectors.
+            // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 vectors.
             let picked = unsafe {
-                let word = if E::RANDOM {
+                let mut drawn = [l.splat_u(0); 2];
+                for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
                     let at = strip * 2 * CHUNK + (g - self.first + t);
-                    l.load_u(self.words.add(at * L::COUNT))
-                } else {
-                    l.splat_u(0)
-                };
-                let picked = E::select::<L, N, M>(l, x, word);
+                    *word = l.load_u(self.words.add(draw * DRAW + at * L::COUNT));
+                }
+                let picked = E::select::<L, N, M>(l, x, drawn);
                 for k in 0..N {
                     l.store(tile.add((t * N + k) * L::COUNT), picked.values[k]);
                 }

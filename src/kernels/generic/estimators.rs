@@ -15,14 +15,14 @@ pub(crate) struct Selection<L: Lanes, const N: usize> {
 
 /// A rule that keeps N of M.
 pub(crate) trait Estimator {
-    /// Whether a block needs a random word.
-    const RANDOM: bool;
+    /// How many random words a block needs: at most 2.
+    const WORDS: usize;
 
-    /// Selects. `word` is read only where [`RANDOM`](Estimator::RANDOM) says so.
+    /// Selects. The first [`WORDS`](Estimator::WORDS) of `words` are drawn, the others 0.
     fn select<L: Lanes, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
-        word: L::U,
+        words: [L::U; 2],
     ) -> Selection<L, N>;
 }
 
@@ -32,15 +32,19 @@ pub(crate) struct Keep;
 pub(crate) struct Magnitude;
 /// The minimum-variance unbiased estimate: systematic sampling at the water level.
 pub(crate) struct Mvue;
+/// N = 2: two draws without replacement, each in proportion to the magnitudes; unbiased.
+pub(crate) struct MvueApprox;
+/// The N largest magnitudes, less the largest of the others.
+pub(crate) struct SoftThreshold;
 
 impl Estimator for Keep {
-    const RANDOM: bool = false;
+    const WORDS: usize = 0;
 
     #[inline(always)]
     fn select<L: Lanes, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
-        _: L::U,
+        _: [L::U; 2],
     ) -> Selection<L, N> {
         let (zero, one) = (l.splat(0.0), l.splat(1.0));
         let mut length = x;
@@ -57,45 +61,55 @@ impl Estimator for Keep {
 }
 
 impl Estimator for Magnitude {
-    const RANDOM: bool = false;
+    const WORDS: usize = 0;
 
     #[inline(always)]
     fn select<L: Lanes, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
-        _: L::U,
+        _: [L::U; 2],
     ) -> Selection<L, N> {
         let a = magnitudes(l, x);
-        // An entry's rank: how many others go before it.
-        let mut rank = [l.splat_u(0); M];
-        for i in 0..M {
-            rank[i] = l.add_u(rank[i], l.splat_u((M - 1 - i) as u32));
-            for j in i + 1..M {
-                let first = l.le(a[j], a[i]);
-                rank[i] = l.add_where(first, rank[i], l.splat_u(u32::MAX));
-                rank[j] = l.add_where(first, rank[j], l.splat_u(1));
-            }
-        }
-        let (zero, one) = (l.splat(0.0), l.splat(1.0));
-        let mut length = a;
-        for i in 0..M {
-            let keep = l.and(l.le_u(rank[i], l.splat_u(N as u32 - 1)), l.lt(zero, a[i]));
-            length[i] = l.select(keep, one, zero);
-        }
-        let picked = pick(l, &x, prefix_sums(l, length), middles(l));
+        let picked = largest(l, &x, &a, &ranks(l, &a));
         let grown = picked.values;
         finish::<L, N, M>(l, tree_sum(l, a), picked, grown)
     }
 }
 
-impl Estimator for Mvue {
-    const RANDOM: bool = true;
+impl Estimator for SoftThreshold {
+    const WORDS: usize = 0;
 
     #[inline(always)]
     fn select<L: Lanes, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
-        word: L::U,
+        _: [L::U; 2],
+    ) -> Selection<L, N> {
+        let a = magnitudes(l, x);
+        let rank = ranks(l, &a);
+        let mut dropped = a[0];
+        for i in 1..M {
+            dropped = l.select(l.eq_u(rank[i], l.splat_u(N as u32)), a[i], dropped);
+        }
+        // |x| - dropped, as a sum: there is no subtraction among the lanes' operations.
+        let shift = l.copysign(dropped, l.splat(-1.0));
+        let picked = largest(l, &x, &a, &rank);
+        let mut shrunk = picked.values;
+        for shrunk in &mut shrunk {
+            *shrunk = l.copysign(l.add(l.abs(*shrunk), shift), *shrunk);
+        }
+        finish::<L, N, M>(l, tree_sum(l, a), picked, shrunk)
+    }
+}
+
+impl Estimator for Mvue {
+    const WORDS: usize = 1;
+
+    #[inline(always)]
+    fn select<L: Lanes, const N: usize, const M: usize>(
+        l: L,
+        x: [L::F; M],
+        [word, _]: [L::U; 2],
     ) -> Selection<L, N> {
         let (zero, one) = (l.splat(0.0), l.splat(1.0));
         let per_n = l.splat(1.0 / N as f32);
@@ -127,10 +141,8 @@ impl Estimator for Mvue {
         let edge = prefix_sums(l, length);
         let step = l.select(few, one, l.mul(edge[M - 1], per_n));
 
-        // The middle of one of 2^bits cells of (0, 1): k + u is exact for every k < N.
-        let bits = 23 - N.ilog2();
-        let cell = l.add(l.to_f32(l.shr(word, 32 - bits)), l.splat(0.5));
-        let u = l.mul(cell, l.splat(1.0 / (1u32 << bits) as f32));
+        // k + u is exact for every k < N.
+        let u = unit_interval(l, word, 23 - N.ilog2());
         let mut at = [zero; N];
         for (k, at) in at.iter_mut().enumerate() {
             *at = l.mul(l.add(l.splat(k as f32), u), step);
@@ -147,7 +159,8 @@ impl Estimator for Mvue {
 
 /// tau with `sum(min(a, tau)) = N tau`: the entries above it are kept for certain.
 ///
-/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out.
+/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. A round that changes
+/// nothing is the last that can: most blocks have few entries above the level.
 #[inline(always)]
 fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], total: L::F) -> L::F {
     let zero = l.splat(0.0);
@@ -184,9 +197,160 @@ fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], tot
             rest[i] = l.select(above, zero, a[i]);
             share = l.select(above, l.add(share, l.splat(-1.0)), share);
         }
+        let before = tau;
         tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
+        if l.all(l.eq(tau, before)) {
+            break;
+        }
     }
     tau
+}
+
+impl Estimator for MvueApprox {
+    const WORDS: usize = 2;
+
+    #[inline(always)]
+    fn select<L: Lanes, const N: usize, const M: usize>(
+        l: L,
+        x: [L::F; M],
+        words: [L::U; 2],
+    ) -> Selection<L, N> {
+        const { assert!(N == 2, "two draws") };
+        let (zero, one, half) = (l.splat(0.0), l.splat(1.0), l.splat(0.5));
+        let a = magnitudes(l, x);
+        let total = tree_sum(l, a);
+        let mut nonzeros = zero;
+        for i in 0..M {
+            nonzeros = l.select(l.lt(zero, a[i]), l.add(nonzeros, one), nonzeros);
+        }
+        let (few, many) = (l.le(nonzeros, l.splat(2.0)), l.lt(l.splat(2.0), nonzeros));
+
+        // An entry is drawn first with probability a / total, or second, after any other.
+        let others = sums_of_others(l, &a);
+        let (mut first, mut ratio) = (a, a);
+        for i in 0..M {
+            first[i] = l.div(a[i], total);
+            ratio[i] = l.div(first[i], others[i]);
+        }
+        let rest = sums_of_others(l, &ratio);
+        let mut p = a;
+        for i in 0..M {
+            p[i] = l.add(first[i], l.mul(a[i], rest[i]));
+        }
+
+        // Both draws as thermometers, see `pick`. At most two non-zeros: unit intervals pick each of them, and leave
+        // the last place to the second draw.
+        let mut length = a;
+        for i in 0..M {
+            let unit = l.and(few, l.lt(zero, a[i]));
+            length[i] = l.select(unit, one, a[i]);
+        }
+        let at = l.select(few, half, l.mul(unit_interval(l, words[0], 23), total));
+        let mut one_past = draw(l, length, at);
+        one_past[M - 2] = l.and(one_past[M - 2], many);
+        let mut left = length;
+        let mut sum = others[0];
+        for i in 0..M {
+            // Nothing is left of the entry drawn: past i - 1, and not past i.
+            let drawn = if i > 0 { l.select(one_past[i - 1], zero, length[i]) } else { zero };
+            left[i] = if i < M - 1 { l.select(one_past[i], length[i], drawn) } else { drawn };
+            if i > 0 {
+                sum = l.select(one_past[i - 1], others[i], sum);
+            }
+        }
+        let at = l.select(few, half, l.mul(unit_interval(l, words[1], 23), sum));
+        let two_past = draw(l, left, at);
+
+        let width = index_bits(M);
+        let mut picked = Selection { values: [x[0]; N], code: l.splat_u(0) };
+        let mut chance = [p[0]; N];
+        for j in 0..M - 1 {
+            // The lesser index is past j where both are, the greater where either is.
+            let past = [l.and(one_past[j], two_past[j]), l.or(one_past[j], two_past[j])];
+            for k in 0..2 {
+                picked.values[k] = l.select(past[k], x[j + 1], picked.values[k]);
+                chance[k] = l.select(past[k], p[j + 1], chance[k]);
+                picked.code = l.add_where(past[k], picked.code, l.splat_u(1 << (k * width)));
+            }
+        }
+        let mut grown = picked.values;
+        for k in 0..2 {
+            grown[k] = l.select(few, grown[k], l.div(grown[k], chance[k]));
+        }
+        finish::<L, N, M>(l, total, picked, grown)
+    }
+}
+
+/// Whether the entry whose interval holds `at` lies past j, for j below M - 1.
+#[inline(always)]
+fn draw<L: Lanes, const M: usize>(l: L, length: [L::F; M], at: L::F) -> [L::M; M] {
+    let edge = prefix_sums(l, length);
+    let mut past = [l.le(edge[0], at); M];
+    for j in 1..M - 1 {
+        past[j] = l.le(edge[j], at);
+    }
+    past
+}
+
+/// For each entry the tree sum with +0 in its place: its neighbour, its neighbours' sum, and so on.
+#[inline(always)]
+fn sums_of_others<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M] {
+    let (mut out, mut sum) = (*a, *a);
+    for i in 0..M {
+        out[i] = a[i ^ 1];
+    }
+    // `sum[i]` is that of the subtree of `size` entries that holds i.
+    let mut size = 2;
+    while size < M {
+        for i in (0..M).step_by(size) {
+            let whole = l.add(sum[i], sum[i + size / 2]);
+            sum[i..i + size].fill(whole);
+        }
+        for i in 0..M {
+            out[i] = l.add(out[i], sum[i ^ size]);
+        }
+        size *= 2;
+    }
+    out
+}
+
+/// The middle of one of `2^bits` cells of (0, 1).
+#[inline(always)]
+fn unit_interval<L: Lanes>(l: L, word: L::U, bits: u32) -> L::F {
+    let cell = l.add(l.to_f32(l.shr(word, 32 - bits)), l.splat(0.5));
+    l.mul(cell, l.splat(1.0 / (1u32 << bits) as f32))
+}
+
+/// How many others go before an entry: larger magnitudes, and equal ones to its left.
+#[inline(always)]
+fn ranks<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
+    let mut rank = [l.splat_u(0); M];
+    for i in 0..M {
+        rank[i] = l.add_u(rank[i], l.splat_u((M - 1 - i) as u32));
+        for j in i + 1..M {
+            let first = l.le(a[j], a[i]);
+            rank[i] = l.add_where(first, rank[i], l.splat_u(u32::MAX));
+            rank[j] = l.add_where(first, rank[j], l.splat_u(1));
+        }
+    }
+    rank
+}
+
+/// The N first by rank, as they are; zeros give way to free places further up.
+#[inline(always)]
+fn largest<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    x: &[L::F; M],
+    a: &[L::F; M],
+    rank: &[L::U; M],
+) -> Selection<L, N> {
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let mut length = *a;
+    for i in 0..M {
+        let keep = l.and(l.le_u(rank[i], l.splat_u(N as u32 - 1)), l.lt(zero, a[i]));
+        length[i] = l.select(keep, one, zero);
+    }
+    pick(l, x, prefix_sums(l, length), middles(l))
 }
 
 #[inline(always)]

@@ -43,6 +43,8 @@ pub(crate) unsafe trait Lanes: Copy {
     fn eq(self, a: Self::F, b: Self::F) -> Self::M;
     fn and(self, a: Self::M, b: Self::M) -> Self::M;
     fn or(self, a: Self::M, b: Self::M) -> Self::M;
+    /// Whether the mask holds in every lane.
+    fn all(self, a: Self::M) -> bool;
     /// `a` where the mask holds, else `b`.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
 

@@ -5,6 +5,7 @@
 //! adaptors in a hot loop: a closure is a function of its own, without those features.
 
 pub(crate) mod compress;
+pub(crate) mod dot;
 pub(crate) mod estimators;
 pub(crate) mod expand;
 pub(crate) mod lanes;

@@ -45,7 +45,8 @@ fn round<L: Lanes>(l: L, c: [L::U; 4], key0: L::U, key1: L::U) -> [L::U; 4] {
 /// Groups that one Philox call (of sixteen lanes) serves, and the unit in which words are drawn.
 pub(crate) const WORD_GROUPS: usize = 64;
 
-/// The words of groups `first .. first + WORD_GROUPS` (`first` a multiple of it) of one row.
+/// The words of groups `first .. first + WORD_GROUPS` (`first` a multiple of it) of one row; `draw` as in
+/// [`rng::word`](crate::rng::word).
 ///
 /// # Safety
 /// `WORD_GROUPS` words must be writable.
@@ -55,9 +56,10 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     key: &RngKey,
     row: u32,
     first: u32,
+    draw: u32,
     words: *mut u32,
 ) {
-    let c1 = l.splat_u(row);
+    let c1 = l.splat_u(row | draw << 31);
     for part in 0..16 / L::COUNT {
         let lane0 = (part * L::COUNT) as u32;
         let c0 = l.add_u(l.splat_u(((first >> 6) << 4) + lane0), l.iota());
@@ -70,7 +72,7 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
 }
 
 /// The words of groups `first .. first + WORD_GROUPS` of `L::COUNT` consecutive rows, a vector of
-/// rows for each group.
+/// rows for each group; `draw` as in [`words_of_row`].
 ///
 /// # Safety
 /// `WORD_GROUPS * L::COUNT` words must be writable.
@@ -80,9 +82,11 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     key: &RngKey,
     row: u32,
     first: u32,
+    draw: u32,
     words: *mut u32,
 ) {
-    let c1 = l.add_u(l.splat_u(row), l.iota());
+    // Rows that only pad the last strip may carry into the top bit; nobody reads their words.
+    let c1 = l.add_u(l.splat_u(row | draw << 31), l.iota());
     for low in 0..16u32 {
         let c0 = l.splat_u(((first >> 6) << 4) | low);
         let four = philox(l, c0, c1, key);

@@ -83,6 +83,10 @@ unsafe impl Lanes for Neon {
         self.0.vorrq_u32(a, b)
     }
     #[inline(always)]
+    fn all(self, a: uint32x4_t) -> bool {
+        self.0.vminvq_u32(a) != 0
+    }
+    #[inline(always)]
     fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         self.0.vbslq_f32(mask, a, b)
     }

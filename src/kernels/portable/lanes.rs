@@ -97,6 +97,10 @@ unsafe impl Lanes for Portable {
         a | b
     }
     #[inline(always)]
+    fn all(self, a: f32x8) -> bool {
+        a.all()
+    }
+    #[inline(always)]
     fn select(self, mask: f32x8, a: f32x8, b: f32x8) -> f32x8 {
         floats(self.select_u(mask, bits(a), bits(b)))
     }

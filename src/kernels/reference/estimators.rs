@@ -122,3 +122,49 @@ pub(super) fn mvue<const N: usize, const M: usize>(
     let index = pick(&edge, std::array::from_fn(|k| (k as f32 + u) * step));
     finish(x, index, |kept| kept.abs().max(tau).copysign(kept), total)
 }
+
+/// +0 in the place of entry i.
+fn without<const M: usize>(mut a: [f32; M], i: usize) -> [f32; M] {
+    a[i] = 0.0;
+    a
+}
+
+/// N = 2: two draws without replacement, each in proportion to the magnitudes. An entry becomes x / p, with p
+/// the probability that one of the two draws it.
+pub(super) fn mvue_approx<const N: usize, const M: usize>(
+    x: &[f32; M],
+    words: [u32; 2],
+) -> ([f32; N], [usize; N]) {
+    let a = magnitudes(x);
+    let total = tree_sum(a);
+    if a.iter().filter(|&&a| a > 0.0).count() <= N && total.is_finite() {
+        return keep(x);
+    }
+    let others: [f32; M] = std::array::from_fn(|i| tree_sum(without(a, i)));
+    let first = a.map(|a| a / total);
+    let ratio: [f32; M] = std::array::from_fn(|i| first[i] / others[i]);
+    let p = |i: usize| first[i] + a[i] * tree_sum(without(ratio, i));
+
+    let [i] = pick(&prefix_sums(a), [unit_interval(words[0], 23) * total]);
+    let [j] = pick(&prefix_sums(without(a, i)), [unit_interval(words[1], 23) * others[i]]);
+    // As rounded, the second draw may be the first again where that is the last entry.
+    let index = std::array::from_fn(|k| if k == 0 { i.min(j) } else { i.max(j) });
+    let (mut kept, at) = finish(x, index, |kept| kept, total);
+    if total.is_finite() {
+        for k in 0..N {
+            kept[k] = if kept[k] == 0.0 { 0.0 } else { kept[k] / p(index[k]) };
+        }
+    }
+    (kept, at)
+}
+
+/// The N largest magnitudes, less the largest of the others; ties: the lower index.
+pub(super) fn soft_threshold<const N: usize, const M: usize>(
+    x: &[f32; M],
+) -> ([f32; N], [usize; N]) {
+    let mut a = magnitudes(x);
+    let total = tree_sum(a);
+    let (_, index) = magnitude(x);
+    a.sort_unstable_by(|a, b| b.total_cmp(a));
+    finish(x, index, |kept| (kept.abs() - a[N]).copysign(kept), total)
+}

@@ -4,7 +4,7 @@ mod estimators;
 mod transposable;
 
 use super::{
-    CompressJob, CopyJob, ExpandJob, Init, Kernels, PatternKernels, Selector, TileJob,
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, PatternKernels, Selector, TileJob,
     generic::lanes::unpack_codes, pattern_kernels,
 };
 use crate::pattern::index_bits;
@@ -14,6 +14,8 @@ use crate::rng;
 const KEEP: u8 = Selector::Keep as u8;
 const MAGNITUDE: u8 = Selector::Magnitude as u8;
 const MVUE: u8 = Selector::Mvue as u8;
+const MVUE_APPROX: u8 = Selector::MvueApprox as u8;
+const SOFT_THRESHOLD: u8 = Selector::SoftThreshold as u8;
 
 unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &CompressJob) {
     let groups = job.cols.div_ceil(M);
@@ -30,13 +32,16 @@ unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &Com
                     *x = unsafe { job.entry(i, g * M + j).read_unaligned() };
                 }
             }
+            let word = |draw| {
+                let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
+                rng::word(job.key.seed, job.key.stream, row, group, draw)
+            };
             let (kept, index): ([f32; N], [usize; N]) = match SELECTOR {
                 KEEP => estimators::keep(&x),
                 MAGNITUDE => estimators::magnitude(&x),
-                _ => {
-                    let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
-                    estimators::mvue(&x, rng::word(job.key.seed, job.key.stream, row, group, 0))
-                }
+                SOFT_THRESHOLD => estimators::soft_threshold(&x),
+                MVUE_APPROX => estimators::mvue_approx(&x, [word(0), word(1)]),
+                _ => estimators::mvue(&x, word(0)),
             };
             for k in 0..N {
                 // SAFETY: value k of group g of row i.
@@ -136,17 +141,27 @@ unsafe fn pack(job: &CopyJob) {
     }
 }
 
+unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; LANES]) {
+    for (t, (&x, &y)) in x.iter().zip(y).enumerate() {
+        sums[t % LANES] += f64::from(x) * f64::from(y);
+    }
+}
+
 const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
     PatternKernels {
         compress_rows: [
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
+            compress::<SOFT_THRESHOLD, N, M>,
         ],
         compress_cols: [
             compress::<KEEP, N, M>,
             compress::<MAGNITUDE, N, M>,
             compress::<MVUE, N, M>,
+            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
+            compress::<SOFT_THRESHOLD, N, M>,
         ],
         expand: expand::<N, M>,
         tile: [tile::<N, M>; 4],
@@ -160,4 +175,5 @@ pub(crate) static KERNELS: Kernels = Kernels {
     transpose,
     pack,
     transposable: transposable::tiles,
+    dot,
 };

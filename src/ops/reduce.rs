@@ -1,0 +1,212 @@
+//! Sums in binary64 over a whole matrix, with the same bits on every level, for every number of
+//! threads and from every storage of the matrix.
+//!
+//! The order of the additions is this, and a function of the matrix's shape alone:
+//!
+//! 1. The matrix is cut into tiles of [`SIDE`] x [`SIDE`] entries, padded with zeros.
+//! 2. The grid of tiles is cut into [`chunks`]. A chunk has [`LANES`] accumulators for each sum; its tiles are added
+//!    band by band, those of a band from left to right.
+//! 3. In a tile, term t in row-major order (an entry, a group, ... of the tile) is added to accumulator
+//!    t mod [`LANES`], in the order of t: sixteen, eight or four neighbouring terms are lanes.
+//! 4. The accumulators of a chunk are added as a balanced tree of neighbours; the sums of the
+//!    chunks one after the other.
+//!
+//! Memory: a tile and the sums of the chunks, on the stack.
+
+use crate::kernels::{CopyJob, Kernels, LANES};
+use crate::matrix::MatRef;
+use crate::pool::{self, Pool};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rows and columns of a tile: whole groups of every pattern.
+pub(super) const SIDE: usize = 64;
+/// The most chunks: enough for as many threads, few enough for the stack.
+const CHUNKS: usize = 256;
+/// The most chunks of a band, and the fewest tiles that one of several has in a band.
+const STRETCHES: usize = 16;
+const STRETCH: usize = 64;
+
+/// A tile of the matrix, row-major, zeros where it reaches past the matrix.
+#[repr(align(64))]
+pub(super) struct Tile {
+    pub(super) entries: [f32; SIDE * SIDE],
+    /// Where its first entry lies in the matrix.
+    pub(super) row: usize,
+    pub(super) col: usize,
+    /// How much of it is matrix.
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+}
+
+/// The accumulators of K sums.
+pub(super) type Sums<const K: usize> = [[f64; LANES]; K];
+
+/// How a grid of `down` x `across` tiles is cut: tiles that a chunk has down and across.
+fn chunks(down: usize, across: usize) -> (usize, usize) {
+    let stretches = across.div_ceil(STRETCH).clamp(1, STRETCHES);
+    (down.div_ceil(CHUNKS / stretches), across.div_ceil(stretches))
+}
+
+/// K sums over `a`. `add` is called for every tile, and adds its terms as step 3 says; it must not depend on anything
+/// but the tile.
+///
+/// A NaN comes out as the canonical one.
+///
+/// # Safety
+/// `a` is readable, and the kernels are of a level that the CPU has.
+pub(super) unsafe fn reduce<const K: usize>(
+    kernels: &Kernels,
+    pool: Option<&Pool>,
+    a: MatRef<'_>,
+    add: impl Fn(&Tile, &mut Sums<K>) + Sync,
+) -> [f64; K] {
+    let (down, across) = (a.rows.div_ceil(SIDE), a.cols.div_ceil(SIDE));
+    if a.is_empty() {
+        return [0.0; K];
+    }
+    let (tall, wide) = chunks(down, across);
+    let stretches = across.div_ceil(wide);
+    let count = down.div_ceil(tall) * stretches;
+    let partial = [const { [const { AtomicU64::new(0) }; K] }; CHUNKS];
+    pool::run(pool, count, |chunk, _| {
+        let (top, left) = (chunk / stretches * tall, chunk % stretches * wide);
+        let mut sums = [[0.0; LANES]; K];
+        let mut tile = Tile { entries: [0.0; SIDE * SIDE], row: 0, col: 0, rows: 0, cols: 0 };
+        for i in top..down.min(top + tall) {
+            for j in left..across.min(left + wide) {
+                // SAFETY: the caller's promise.
+                unsafe { tile.load(kernels, a, i * SIDE, j * SIDE) };
+                add(&tile, &mut sums);
+            }
+        }
+        for (sum, place) in sums.iter().zip(&partial[chunk]) {
+            place.store(tree(*sum).to_bits(), Ordering::Relaxed);
+        }
+    });
+    let mut total = [0.0; K];
+    for chunk in &partial[..count] {
+        for (total, part) in total.iter_mut().zip(chunk) {
+            *total += f64::from_bits(part.load(Ordering::Relaxed));
+        }
+    }
+    total.map(|sum| if sum.is_nan() { f64::NAN } else { sum })
+}
+
+fn tree(mut sums: [f64; LANES]) -> f64 {
+    let mut len = LANES;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            sums[i] = sums[2 * i] + sums[2 * i + 1];
+        }
+    }
+    sums[0]
+}
+
+impl Tile {
+    /// The tile whose first entry is (`row`, `col`).
+    ///
+    /// # Safety
+    /// `a` is readable, and the kernels are of a level that the CPU has.
+    unsafe fn load(&mut self, kernels: &Kernels, a: MatRef<'_>, row: usize, col: usize) {
+        let (rows, cols) = (SIDE.min(a.rows - row), SIDE.min(a.cols - col));
+        if (rows, cols) != (SIDE, SIDE) {
+            self.entries.fill(0.0);
+        }
+        (self.row, self.col, self.rows, self.cols) = (row, col, rows, cols);
+        let source = a.address(row, col);
+        let (target, to) = (self.entries.as_mut_ptr(), SIDE.cast_signed());
+        // SAFETY: the tile lies in `a`, and `entries` holds it.
+        unsafe {
+            if a.col_stride == 1 {
+                let from = a.row_stride;
+                (kernels.pack)(&CopyJob { source, from, target, to, rows, cols });
+            } else if a.row_stride == 1 {
+                let from = a.col_stride;
+                (kernels.transpose)(&CopyJob { source, from, target, to, rows: cols, cols: rows });
+            } else {
+                for i in 0..rows {
+                    for j in 0..cols {
+                        *target.add(i * SIDE + j) = a.address(row + i, col + j).read_unaligned();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Isa;
+
+    /// The definition, with nothing clever: every entry times itself.
+    fn defined(x: impl Fn(usize, usize) -> f32, rows: usize, cols: usize) -> f64 {
+        let (down, across) = (rows.div_ceil(SIDE), cols.div_ceil(SIDE));
+        let (tall, wide) = chunks(down, across);
+        let mut total = 0.0;
+        for top in (0..down).step_by(tall) {
+            for left in (0..across).step_by(wide) {
+                let mut sums = [0.0; LANES];
+                for i in top..down.min(top + tall) {
+                    for j in left..across.min(left + wide) {
+                        for t in 0..SIDE * SIDE {
+                            let (row, col) = (i * SIDE + t / SIDE, j * SIDE + t % SIDE);
+                            if row < rows && col < cols {
+                                sums[t % LANES] += f64::from(x(row, col)).powi(2);
+                            }
+                        }
+                    }
+                }
+                total += tree(sums);
+            }
+        }
+        total
+    }
+
+    #[test]
+    fn chunks_cover_the_grid_and_stay_few() {
+        for down in (1..600).chain([1 << 20, 1 << 25]) {
+            for across in [1, 2, 63, 64, 65, 127, 129, 1000, 1024, 1 << 20, 1 << 26] {
+                let (tall, wide) = chunks(down, across);
+                assert!(down.div_ceil(tall) * across.div_ceil(wide) <= CHUNKS, "{down} {across}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bits_on_every_level_from_every_storage_with_any_threads() {
+        let pool = Pool::new(3).expect("a small pool");
+        let of = |i: usize, j: usize| {
+            let mixed = (i * 0x9E37 + 0x79B9) ^ (j * 0x85EB + 0xCA6B);
+            (mixed * 0xC2B3 % 0xFF_FFF1) as f32 / 9973.0 - 700.0
+        };
+        for (rows, cols) in [(1, 1), (3, 130), (64, 64), (65, 63), (200, 77), (1, 9000), (9000, 1)]
+        {
+            let want = defined(of, rows, cols);
+            let by_rows: Vec<f32> = (0..rows * cols).map(|e| of(e / cols, e % cols)).collect();
+            let by_cols: Vec<f32> = (0..rows * cols).map(|e| of(e % rows, e / rows)).collect();
+            let spread: Vec<f32> = by_rows.iter().flat_map(|&x| [x, f32::NAN]).collect();
+            let (r, c) = (rows.cast_signed(), cols.cast_signed());
+            let views = [
+                MatRef::new(&by_rows, rows, cols, c, 1),
+                MatRef::new(&by_cols, rows, cols, 1, r),
+                MatRef::new(&spread, rows, cols, 2 * c, 2),
+            ];
+            for isa in Isa::available() {
+                let kernels = isa.kernels().expect("available");
+                for view in views {
+                    for pool in [None, Some(&pool)] {
+                        // SAFETY: views of slices; a level that the CPU has.
+                        let [sum] = unsafe {
+                            reduce(kernels, pool, view.expect("a view"), |tile, [sum]| {
+                                (kernels.dot)(&tile.entries, &tile.entries, sum);
+                            })
+                        };
+                        assert_eq!(sum.to_bits(), want.to_bits(), "{rows}x{cols} {isa:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The factor of the soft threshold.
+
+use super::compress::{Target, compress_block};
+use super::reduce::{SIDE, Tile, reduce};
+use super::{Method, Options, check};
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::kernels::{ExpandJob, Kernels};
+use crate::matrix::MatRef;
+use crate::pattern::Pattern;
+
+const ENTRIES: usize = SIDE * SIDE;
+
+/// The factor of least mean squared error for a soft-thresholded matrix:
+/// `beta = <w, S(w)> / <S(w), S(w)>`, where S is [`Method::SoftThreshold`].
+///
+/// The soft threshold shrinks what it keeps; `beta S(w)` is as near to `w` as any multiple of S(w), in the sum of squares.
+/// S-STE (arXiv 2409.09099) computes it once, from the first weights, and keeps it while it trains. beta is at
+/// least 1, but for rounding.
+///
+/// One pass over `w`. If S(w) is zero everywhere (`w` is, or in each group the n + 1 largest magnitudes are equal), so that every
+/// factor does as well, and for a `w` of no entries: 1.
+///
+/// # Shapes
+/// `w` of any shape and strides; groups of m run along its columns.
+///
+/// # Determinism
+/// Both sums are taken in binary64 over exact products, in an order that is a function of the shape alone
+/// (docs/MATHEMATICS.md), and divided once: the same bits on every level, for every number of threads and from
+/// every storage. A poisoned group (see [`Method`]) makes it the canonical NaN.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`] (a view from raw parts).
+pub fn soft_threshold_scale(
+    options: &Options<'_>,
+    pattern: Pattern,
+    w: MatRef<'_>,
+) -> Result<f64, Error> {
+    check::input("w", w)?;
+    let kernels = kernels_for(options.isa)?;
+    // SAFETY: `w` was checked, and the kernels are of a level that the CPU has.
+    let [along, squares] = unsafe {
+        reduce(kernels, options.pool, w, |tile, [along, squares]| {
+            let pruned = soft_threshold(kernels, pattern, tile);
+            let entries = ..tile.rows * SIDE;
+            (kernels.dot)(&tile.entries[entries], &pruned[entries], along);
+            (kernels.dot)(&pruned[entries], &pruned[entries], squares);
+        })
+    };
+    let beta = if squares == 0.0 { 1.0 } else { along / squares };
+    Ok(if beta.is_nan() { f64::NAN } else { beta })
+}
+
+/// S of a tile, and zeros where the tile reaches past the matrix.
+///
+/// # Safety
+/// The kernels are of a level that the CPU has.
+unsafe fn soft_threshold(kernels: &Kernels, pattern: Pattern, tile: &Tile) -> [f32; ENTRIES] {
+    // n <= m / 2 values and at most two bits of metadata an entry.
+    let (mut values, mut meta) = ([0.0f32; ENTRIES / 2], [0u8; ENTRIES / 4]);
+    let (ld_values, ld_meta) = (pattern.row_values(SIDE), pattern.row_meta(SIDE));
+    let target =
+        Target { values: values.as_mut_ptr(), ld_values, meta: meta.as_mut_ptr(), ld_meta };
+    let mut pruned = [0.0; ENTRIES];
+    let side = SIDE.cast_signed();
+    // SAFETY: buffers of a whole tile, whose width is whole groups; the caller's promise.
+    unsafe {
+        let a = MatRef::from_raw_parts(tile.entries.as_ptr(), tile.rows, tile.cols, side, 1);
+        compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
+        (kernels.of(pattern).expand)(&ExpandJob {
+            values: values.as_ptr(),
+            ld_values,
+            meta: meta.as_ptr(),
+            ld_meta,
+            rows: tile.rows,
+            cols: tile.cols,
+            out: pruned.as_mut_ptr(),
+            out_stride: side,
+        });
+    }
+    pruned
+}
