@@ -155,7 +155,7 @@ impl<'a> Samples<'a> {
     }
 }
 
-/// Races `ours` and those of the `peers` that accept the layout.
+/// Races `ours` and the `peers`.
 pub(crate) fn product_race(
     shape: Shape,
     layout: Layout,
@@ -183,7 +183,7 @@ pub(crate) fn product_race(
             operands.product(ours, packed, &pool, &mut scratch, c);
         }));
     }
-    for peer in peers.iter_mut().filter(|peer| peer.accepts(&layout).is_ok()) {
+    for peer in peers {
         let Operands { a, b, .. } = &operands;
         contestants.push(Contestant::peer(peer.name(), move |c| {
             peer.multiply(shape, &layout, a, b, c);

@@ -170,13 +170,6 @@ impl Run {
             ours.push(Ours::new(PRUNE_GEMM, Pattern::N2M4, isa));
         }
         let cases = std::mem::take(&mut self.plan.step);
-        if !cases.is_empty() {
-            for peer in &self.peers.found {
-                if let Err(why) = peer.accepts(&cases[0].layout(Storage::Cols)) {
-                    self.not_measured.push(format!("{} beside prune_gemm: {why}", peer.name()));
-                }
-            }
-        }
         for case in cases {
             self.next(format!("prune_gemm {case}"));
             let race = self.race(case, Storage::Cols, &ours, true);

@@ -3,7 +3,7 @@
 //!
 //! Its own `libxsmm_sgemm` passes everything that is not small on to a BLAS. Here a loop like that of its
 //! samples calls the kernel: B is packed into panels of 64 columns, a slice of the inner dimension at
-//! a time, and A is read where it lies.
+//! a time; A is read where it lies, or a slice of it transposed.
 
 use super::{Dense, Kind, Opened, Place, check_lengths, int};
 use crate::common::product::{Layout, Shape, Storage};
@@ -15,6 +15,8 @@ const PANEL: usize = 64;
 const ROWS: usize = 48;
 /// Of the inner dimension: a slice of a panel has 64 KiB.
 const SLICE: usize = 256;
+/// The leading dimension of a transposed slice: not a power of two.
+const ROW: usize = SLICE + 16;
 /// A product with no larger dimension is one call of one kernel: nothing is packed.
 const SMALL: usize = 128;
 
@@ -36,7 +38,9 @@ type Dispatch = unsafe extern "C" fn(
 struct Libxsmm {
     about: String,
     dispatch: Dispatch,
-    packed: Vec<f32>,
+    panel: Vec<f32>,
+    /// A slice of A by rows, where A lies by columns.
+    rows: Vec<f32>,
 }
 
 pub(super) fn load(places: &[Place]) -> Result<Box<dyn Dense>, String> {
@@ -50,7 +54,7 @@ pub(super) fn load(places: &[Place]) -> Result<Box<dyn Dense>, String> {
             "libxsmm (it has no function for its version), kernels for {target}, a loop of this bench"
         );
         let dispatch = library.function("libxsmm_smmdispatch")?;
-        Ok(Box::new(Libxsmm { about, dispatch, packed: Vec::new() }))
+        Ok(Box::new(Libxsmm { about, dispatch, panel: Vec::new(), rows: Vec::new() }))
     }
 }
 
@@ -89,42 +93,56 @@ impl Dense for Libxsmm {
         self.about.clone()
     }
 
-    fn accepts(&self, layout: &Layout) -> Result<(), &'static str> {
-        match layout.a {
-            Storage::Rows => Ok(()),
-            Storage::Cols => Err("its kernels take A by rows alone"),
-        }
-    }
-
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]) {
         check_lengths(shape, layout, a, b, c);
         let Shape { rows, inner, cols } = shape;
-        let Layout { lda, ldb, ldc, .. } = *layout;
-        if rows.max(inner).max(cols) <= SMALL {
+        let Layout { a: storage, lda, ldb, ldc } = *layout;
+        if storage == Storage::Rows && rows.max(inner).max(cols) <= SMALL {
             let kernel = self.kernel(shape, layout, ldb, false);
             // SAFETY: the kernel was made for these matrices.
             unsafe { kernel(b.as_ptr(), a.as_ptr(), c.as_mut_ptr()) };
             return;
         }
-        self.packed.resize(PANEL * SLICE, 0.0);
+        self.panel.resize(PANEL * SLICE, 0.0);
         for k in (0..inner).step_by(SLICE) {
             let slice = SLICE.min(inner - k);
+            let (a, lda) = match storage {
+                Storage::Rows => (&a[k..], lda),
+                Storage::Cols => {
+                    transpose(&a[k * lda..], lda, rows, slice, &mut self.rows);
+                    (&self.rows[..], ROW)
+                }
+            };
+            let layout = Layout { lda, ..*layout };
             for col in (0..cols).step_by(PANEL) {
                 let width = PANEL.min(cols - col);
                 for (to, from) in
-                    self.packed.chunks_exact_mut(PANEL).zip(b[k * ldb..].chunks(ldb)).take(slice)
+                    self.panel.chunks_exact_mut(PANEL).zip(b[k * ldb..].chunks(ldb)).take(slice)
                 {
                     to[..width].copy_from_slice(&from[col..col + width]);
                 }
                 let kernel =
-                    |rows| self.kernel(Shape::new(rows, slice, width), layout, PANEL, k > 0);
+                    |rows| self.kernel(Shape::new(rows, slice, width), &layout, PANEL, k > 0);
                 let (most, last) = (kernel(ROWS.min(rows)), kernel(1.max(rows % ROWS)));
                 for row in (0..rows).step_by(ROWS) {
                     let kernel = if row + ROWS <= rows { most } else { last };
-                    let (a, c) = (&a[row * lda + k..], &mut c[row * ldc + col..]);
+                    let (a, c) = (&a[row * lda..], &mut c[row * ldc + col..]);
                     // SAFETY: the kernel was made for that many rows of these, which follow.
-                    unsafe { kernel(self.packed.as_ptr(), a.as_ptr(), c.as_mut_ptr()) };
+                    unsafe { kernel(self.panel.as_ptr(), a.as_ptr(), c.as_mut_ptr()) };
                 }
+            }
+        }
+    }
+}
+
+/// `to[i][k] = from[k][i]`, for `rows` rows i of `slice` entries k.
+fn transpose(from: &[f32], ld: usize, rows: usize, slice: usize, to: &mut Vec<f32>) {
+    const BAND: usize = 16;
+    to.resize(rows * ROW, 0.0);
+    for (band, to) in to.chunks_mut(BAND * ROW).enumerate() {
+        for (k, from) in from.chunks(ld).take(slice).enumerate() {
+            for (&x, to) in from[band * BAND..rows].iter().zip(to.chunks_mut(ROW)) {
+                to[k] = x;
             }
         }
     }

@@ -28,10 +28,6 @@ pub(crate) trait Dense {
     fn name(&self) -> &'static str;
     /// Its version, and what it takes this CPU for.
     fn about(&self) -> String;
-    /// Fails, saying why, for what the library cannot multiply.
-    fn accepts(&self, _layout: &Layout) -> Result<(), &'static str> {
-        Ok(())
-    }
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]);
 }
 
