@@ -1,4 +1,7 @@
 //! The rate of fused multiply-adds from registers: what no product on one core can exceed.
+//!
+//! The sums start from numbers that the compiler cannot know to be equal: it would rotate equal ones through
+//! registers and memory, at half the rate.
 
 use spnm::Isa;
 use std::hint::black_box;
@@ -28,6 +31,9 @@ fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
     fn avx512(rounds: usize) -> f32 {
         let (x, y) = (_mm512_set1_ps(black_box(0.5)), _mm512_set1_ps(black_box(1.0)));
         let mut sums = [y; 16];
+        for sum in &mut sums {
+            *sum = _mm512_set1_ps(black_box(1.0));
+        }
         for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm512_fmadd_ps(*sum, x, y);
@@ -40,6 +46,9 @@ fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
     fn avx2(rounds: usize) -> f32 {
         let (x, y) = (_mm256_set1_ps(black_box(0.5)), _mm256_set1_ps(black_box(1.0)));
         let mut sums = [y; 12];
+        for sum in &mut sums {
+            *sum = _mm256_set1_ps(black_box(1.0));
+        }
         for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = _mm256_fmadd_ps(*sum, x, y);
@@ -66,6 +75,9 @@ fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
     fn neon(rounds: usize) -> f32 {
         let (x, y) = (vdupq_n_f32(black_box(0.5)), vdupq_n_f32(black_box(1.0)));
         let mut sums = [y; 24];
+        for sum in &mut sums {
+            *sum = vdupq_n_f32(black_box(1.0));
+        }
         for _ in 0..rounds {
             for sum in &mut sums {
                 *sum = vfmaq_f32(y, *sum, x);
