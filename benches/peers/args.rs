@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Measures spnm beside other libraries, in one process and on one thread: prints a table of targets
 /// as Markdown, and writes it as CSV with three charts.
 #[derive(Parser, Debug)]
-#[command(name = "cargo bench --bench peers --features peers --")]
+#[command(override_usage = "cargo bench --bench peers --features peers -- [OPTIONS]")]
 pub(crate) struct Args {
     /// Smaller matrices and fewer repetitions: half a minute instead of five.
     #[arg(long)]
@@ -55,7 +55,7 @@ impl Args {
 pub(crate) enum Part {
     /// gemm and the best dense product: the first chart.
     Gemm,
-    /// prune_gemm at shapes of training: the first chart too.
+    /// `prune_gemm` at shapes of training: the first chart too.
     Step,
     /// Small and skinny products.
     Small,

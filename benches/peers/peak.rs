@@ -22,9 +22,11 @@ pub(crate) fn sample(isa: Isa) -> Option<f64> {
 
 const ROUNDS: usize = 1 << 16;
 
-/// A loop, and its floating-point operations a round.
+/// A loop of so many rounds, and its floating-point operations a round.
+type Loop = (fn(usize) -> f32, usize);
+
 #[cfg(target_arch = "x86_64")]
-fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
+fn loop_of(isa: Isa) -> Option<Loop> {
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx512f")]
@@ -66,9 +68,8 @@ fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
     }
 }
 
-/// A loop, and its floating-point operations a round.
 #[cfg(target_arch = "aarch64")]
-fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
+fn loop_of(isa: Isa) -> Option<Loop> {
     use std::arch::aarch64::*;
 
     #[target_feature(enable = "neon")]
@@ -93,8 +94,7 @@ fn loop_of(isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
     }
 }
 
-/// A loop, and its floating-point operations a round.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn loop_of(_isa: Isa) -> Option<(fn(usize) -> f32, usize)> {
+fn loop_of(_isa: Isa) -> Option<Loop> {
     None
 }

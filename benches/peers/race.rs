@@ -42,10 +42,12 @@ impl fmt::Display for Who {
     }
 }
 
+type Call<'a> = dyn FnMut(&mut [f32]) + 'a;
+
 /// One of a race. It is handed the output that all of them write in turn.
 pub(crate) struct Contestant<'a> {
     who: Who,
-    run: Box<dyn FnMut(&mut [f32]) + 'a>,
+    run: Box<Call<'a>>,
 }
 
 impl<'a> Contestant<'a> {

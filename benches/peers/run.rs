@@ -26,7 +26,7 @@ pub(crate) struct Run {
     progress: ProgressBar,
     /// GFLOP/s of multiply-adds from registers, sampled between races.
     peaks: Vec<(Isa, Vec<f64>)>,
-    /// Races of gemm, and of prune_gemm at shapes of training.
+    /// Races of gemm, and of `prune_gemm` at shapes of training.
     pub(crate) gemm: Vec<(Case, Race)>,
     pub(crate) step: Vec<(Case, Race)>,
     /// The shapes of the targets, which the first chart shows.

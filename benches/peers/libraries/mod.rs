@@ -165,14 +165,14 @@ impl Opened {
     /// It must be of type `T`.
     unsafe fn function<T: Copy>(&self, name: &str) -> Result<T, String> {
         const PREFIXES: [&str; 2] = ["", "scipy_"];
-        PREFIXES
-            .iter()
+        for prefix in PREFIXES {
+            let symbol = format!("{prefix}{name}");
             // SAFETY: the caller knows its type.
-            .find_map(|prefix| {
-                unsafe { self.library.get(format!("{prefix}{name}").as_bytes()) }.ok()
-            })
-            .map(|symbol: libloading::Symbol<'_, T>| *symbol)
-            .ok_or_else(|| format!("found, but without the function {name}"))
+            if let Ok(function) = unsafe { self.library.get::<T>(symbol.as_bytes()) } {
+                return Ok(*function);
+            }
+        }
+        Err(format!("found, but without the function {name}"))
     }
 
     /// The string that the function `name`, which takes nothing, returns.
@@ -202,7 +202,7 @@ fn int(n: usize) -> c_int {
     c_int::try_from(n).expect("a dimension of a benchmark")
 }
 
-/// `cblas_sgemm`, which OpenBLAS and BLIS share.
+/// `cblas_sgemm`, which two of them have.
 struct Cblas {
     name: &'static str,
     about: String,

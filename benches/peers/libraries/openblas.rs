@@ -1,4 +1,4 @@
-//! OpenBLAS: Debian's `libopenblas0-pthread`, or the `scipy-openblas32` of PyPI.
+//! `OpenBLAS`: `libopenblas0-pthread` of Debian, or another build of it.
 
 use super::{Cblas, Dense, Kind, Opened, Place};
 use std::ffi::c_int;
