@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::product::{Layout, Shape, Storage, dense};
 use common::{PATTERNS, data, flops, group, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
@@ -14,50 +15,6 @@ use std::time::SystemTime;
 
 const METHOD: Method = Method::Mvue(Rng::new(1, 2));
 
-#[derive(Clone, Copy)]
-struct Shape {
-    rows: usize,
-    inner: usize,
-    cols: usize,
-}
-
-impl Shape {
-    const fn new(rows: usize, inner: usize, cols: usize) -> Self {
-        Self { rows, inner, cols }
-    }
-}
-
-/// C = A.B, all dense and row-major.
-fn dense(shape: Shape, a: &[f32], b: &[f32], c: &mut [f32]) {
-    let Shape { rows, inner, cols } = shape;
-    assert!(a.len() == rows * inner && b.len() == inner * cols && c.len() == rows * cols);
-    let stride = |n: usize| isize::try_from(n).expect("a dimension of memory");
-    // SAFETY: the slices hold row-major matrices of these sizes.
-    unsafe {
-        gemm::gemm(
-            rows,
-            cols,
-            inner,
-            c.as_mut_ptr(),
-            1,
-            stride(cols),
-            false,
-            a.as_ptr(),
-            1,
-            stride(inner),
-            b.as_ptr(),
-            1,
-            stride(cols),
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
 /// The compressed A, and what the product must be: the dense product of its zeros and values, with
 /// the rounding error that any two orders of summation may differ by.
 struct Expected {
@@ -69,6 +26,7 @@ struct Expected {
 impl Expected {
     fn new(shape: Shape, pattern: Pattern, a: &[f32], b: &[f32]) -> Self {
         let Shape { rows, inner, cols } = shape;
+        let layout = Layout::tight(shape, Storage::Rows);
         let view = MatRef::row_major(a, rows, inner).expect("its own buffer");
         let mut packed = Compressed::new(rows, inner, pattern).expect("memory");
         compress(&Options::new(), METHOD, view, packed.as_mut()).expect("valid operands");
@@ -76,9 +34,9 @@ impl Expected {
         let view = MatMut::row_major(&mut pruned, rows, inner).expect("its own buffer");
         decompress(&Options::new(), packed.as_ref(), view).expect("valid operands");
         let (mut c, mut slack) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
-        dense(shape, &pruned, b, &mut c);
+        dense(shape, &layout, &pruned, b, &mut c);
         let magnitudes = |x: &[f32]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
-        dense(shape, &magnitudes(&pruned), &magnitudes(b), &mut slack);
+        dense(shape, &layout, &magnitudes(&pruned), &magnitudes(b), &mut slack);
         slack.iter_mut().for_each(|s| *s *= 2.0 * inner as f32 * f32::EPSILON);
         Self { a: packed, c, slack }
     }
@@ -92,7 +50,7 @@ impl Expected {
 
 fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     let Shape { rows, inner, cols } = shape;
-    let name = format!("{rows}x{inner}x{cols}");
+    let name = shape.to_string();
     // Made when the first id that needs it passes the filter.
     let a_rows = LazyCell::new(|| data(3, rows * inner));
     let a_cols = LazyCell::new(|| transposed(&a_rows, rows, inner));
@@ -104,7 +62,9 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     let mut baseline = group(criterion, "dense");
     baseline.throughput(flops(rows, inner, cols));
     baseline.bench_function(format!("dense/rows/{name}/-"), |bencher| {
-        bencher.iter(|| dense(shape, black_box(&a_rows), black_box(&b_rows), black_box(&mut c)));
+        let layout = Layout::tight(shape, Storage::Rows);
+        let (a, b) = (&a_rows[..], &b_rows[..]);
+        bencher.iter(|| dense(shape, &layout, black_box(a), black_box(b), black_box(&mut c)));
     });
     baseline.finish();
 
@@ -196,9 +156,9 @@ fn main() {
         // The portable level emulates fused multiply-adds where the target's baseline has none: its
         // large products would take most of the time of a run.
         let fast: Vec<Isa> = levels().into_iter().filter(|&isa| isa > Isa::Portable).collect();
-        bench(&mut criterion, Shape::new(64, 64, 64), &levels());
-        bench(&mut criterion, Shape::new(512, 512, 512), &levels());
-        bench(&mut criterion, Shape::new(1024, 1024, 1024), &fast);
+        bench(&mut criterion, Shape::cube(64), &levels());
+        bench(&mut criterion, Shape::cube(512), &levels());
+        bench(&mut criterion, Shape::cube(1024), &fast);
         // A layer with 768 inputs and 3072 outputs, over 2048 tokens.
         bench(&mut criterion, Shape::new(3072, 768, 2048), &fast);
     }

@@ -51,7 +51,7 @@ step_format() {
 
 step_lint() {
   has_component clippy clippy
-  cargo clippy --workspace --all-targets --features capi -- -D warnings
+  cargo clippy --workspace --all-targets --all-features -- -D warnings
 }
 
 step_doc() {
@@ -59,14 +59,17 @@ step_doc() {
 }
 
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
-  cargo test --features capi
+  cargo test --all-features
   # The bits again as users build them: an optimiser may see what the dev profile does not.
   cargo test --release --test differential --test oracle --test transposable
   cargo test -p xtask
 }
 
 step_benches() { # each bench compiles, checks its results and runs once
-  cargo test --benches
+  bash benches/peers/install.sh >"$log/peers" 2>&1 ||
+    not_run "installing the C libraries of the bench peers" "$(tail -n 1 "$log/peers")"
+  cargo test --benches --all-features | tee "$log/benches"
+  sed -n 's/^not run: //p' "$log/benches" | while IFS=: read -r what why; do not_run "bench peers, $what" "${why# }"; done
 }
 
 step_examples() {

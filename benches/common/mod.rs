@@ -1,13 +1,15 @@
 //! What the benches share: units, data, levels and the closing table.
 #![allow(dead_code, unreachable_pub, reason = "every bench uses a part of this")]
 
+pub mod product;
+
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
 use serde_json::Value;
 use spnm::{Isa, Pattern};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The patterns that are measured.
@@ -47,6 +49,11 @@ pub fn transposed(a: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     (0..rows * cols).map(|e| a[e % rows * cols + e / rows]).collect()
 }
 
+/// Where cargo builds, and results go.
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
+}
+
 /// Short samples, one time each: many ids in minutes.
 pub fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
     let mut group = criterion.benchmark_group(name);
@@ -64,9 +71,8 @@ pub fn print_table(start: SystemTime, baseline: &str, unit: &str) {
     if is_test() {
         return;
     }
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into());
     let mut speeds = BTreeMap::new();
-    collect(&Path::new(&target).join("criterion"), start, &mut speeds);
+    collect(&target_folder().join("criterion"), start, &mut speeds);
     let shape = |id: &str| id.split('/').nth(3).map(str::to_owned);
     println!("\n| op/pattern/storage/shape/isa | {unit} | of {baseline} |\n|---|---|---|");
     for (id, speed) in &speeds {

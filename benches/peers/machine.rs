@@ -1,0 +1,50 @@
+//! What a reader must know of the machine to weigh the figures.
+
+use std::fs;
+use std::time::SystemTime;
+
+/// The CPU, as Linux names it.
+pub(crate) fn cpu() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        info.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.trim() == name)
+            .map(|(_, value)| value.trim())
+    };
+    let Some(name) = field("model name") else {
+        return format!("{} CPU that the system does not name", std::env::consts::ARCH);
+    };
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let number = |name| field(name).unwrap_or("unknown");
+    let (family, model) = (number("cpu family"), number("model"));
+    format!("{name} (family {family}, model {model}), {cpus} logical CPUs")
+}
+
+/// Today, in UTC.
+pub(crate) fn date() -> String {
+    let mut date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    date.truncate("2000-01-01".len());
+    date
+}
+
+/// How many processes ran or wanted to, over the last minute.
+pub(crate) fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// The data caches of the first CPU: name and bytes.
+pub(crate) fn caches() -> Vec<(String, usize)> {
+    let cache = |index: usize| -> Option<(String, usize)> {
+        let read = |name: &str| {
+            let file = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{name}");
+            fs::read_to_string(file).ok().map(|text| text.trim().to_owned())
+        };
+        if read("type")? == "Instruction" {
+            return None;
+        }
+        let kib: usize = read("size")?.strip_suffix('K')?.parse().ok()?;
+        Some((format!("L{}", read("level")?), kib << 10))
+    };
+    (0..8).filter_map(cache).collect()
+}
