@@ -7,7 +7,7 @@ use crate::error::Error;
 pub(super) fn status_of(error: Error) -> spnm_status {
     match error {
         Error::Null { .. } => SPNM_E_NULL,
-        Error::Pattern { .. } => SPNM_E_PATTERN,
+        Error::Pattern { .. } | Error::Group { .. } => SPNM_E_PATTERN,
         Error::Shape { .. } | Error::ShardColumn { .. } => SPNM_E_SHAPE,
         // Views of slices are made by Rust callers alone; this side has no slices.
         Error::LeadingDimension { .. } | Error::Aliased { .. } | Error::OutOfSlice { .. } => {
@@ -18,7 +18,7 @@ pub(super) fn status_of(error: Error) -> spnm_status {
         Error::NotNm { .. } => SPNM_E_NOT_NM,
         Error::Meta { .. } => SPNM_E_META,
         Error::Isa { .. } => SPNM_E_ISA,
-        Error::Threads { .. } => SPNM_E_OPTION,
+        Error::Threads { .. } | Error::Value { .. } => SPNM_E_OPTION,
         Error::Memory { .. } => SPNM_E_MEMORY,
         Error::Panic => SPNM_E_PANIC,
     }
