@@ -450,6 +450,7 @@ fn refusals() {
         let base = data.as_mut_ptr();
         // SAFETY: refused, or within the array.
         let to = unsafe { MatMut::from_raw_parts(base.add(offset), rows, cols, 6, 1) };
+        // SAFETY: as above.
         let from = unsafe { MatRef::from_raw_parts(base, 2, 5, 6, 1) };
         prune_threshold(&options, rng, 0.5, from, to)
     };

@@ -22,7 +22,7 @@ pub struct Analysis {
     pub energy: f64,
     /// The variance of [`Method::Mvue`](crate::Method::Mvue): the sum of x^2 (1/p - 1), p = min(1, |x| / tau).
     pub mvue_variance: f64,
-    /// The variance of approx-MVUE: two draws without replacement, each in proportion to |x|. NaN unless n = 2.
+    /// The variance of [`Method::MvueApprox`](crate::Method::MvueApprox): two draws without replacement, each in proportion to |x|. NaN unless n = 2.
     pub mvue_approx_variance: f64,
     /// The mean squared error of keeping the n largest magnitudes: the energy of the entries that are dropped.
     pub greedy_mse: f64,
