@@ -81,13 +81,14 @@
 #define SPNM_E_NULL (-1)
 
 /**
- * spnm_options.struct_size is smaller than the struct was in the first release, or larger than 1024.
+ * A struct_size is smaller than its struct was in the first release, or larger than 1024.
  */
 #define SPNM_E_STRUCT_SIZE (-2)
 
 /**
- * An unknown method, a flag or reserved field that is not 0, a field of a newer spnm_options that
- * this library does not know and that is not 0, or a number of threads outside 1 .. 4096.
+ * An unknown method, a flag or reserved field that is not 0, a field of a newer struct that this
+ * library does not know and that is not 0, a number of threads outside 1 .. 4096, or a threshold, sparsity
+ * or other number outside its range.
  */
 #define SPNM_E_OPTION (-3)
 
@@ -377,6 +378,80 @@ typedef struct spnm_compressed {
      */
     uint32_t group;
 } spnm_compressed;
+
+/**
+ * A lognormal distribution of magnitudes, beside a share of zeros: made by spnm_lognormal_fit, or by the
+ * caller. A later release may append fields.
+ */
+typedef struct spnm_lognormal {
+    /**
+     * sizeof(spnm_lognormal); set by the caller, whether the struct is read or written.
+     */
+    size_t struct_size;
+    /**
+     * Mean of ln|x| over the entries that are neither zero nor infinite nor NaN; 0 where there are none.
+     */
+    double mu;
+    /**
+     * Standard deviation (of the population) of ln|x| over the same entries.
+     */
+    double sigma;
+    /**
+     * Zeros, as a share of all entries (0 to 1).
+     */
+    double zeros;
+} spnm_lognormal;
+
+/**
+ * What pruning a matrix to a pattern does to it: sums over all entries, in binary64. A later release may
+ * append fields.
+ *
+ * An estimator T(x) of a matrix x has the mean squared error E |T(x) - x|^2 = variance + |E T(x) - x|^2, the
+ * squared bias. SPNM_MVUE is unbiased and has the variance alone. The greedy choice, SPNM_MAGNITUDE, has
+ * nothing random in it: its mean squared error is its squared bias, the energy of what it drops, which
+ * does not average out over steps. The forms are those over the reals: no rounding of the pruning itself is
+ * in them.
+ */
+typedef struct spnm_analysis {
+    /**
+     * sizeof(spnm_analysis), set by the caller.
+     */
+    size_t struct_size;
+    /**
+     * The sum of x^2.
+     */
+    double energy;
+    /**
+     * The variance of SPNM_MVUE: the sum of x^2 (1/p - 1) with p = min(1, |x| / tau).
+     */
+    double mvue_variance;
+    /**
+     * The variance of SPNM_MVUE_APPROX: two draws without replacement, each in proportion to |x|. NaN unless
+     * n = 2.
+     */
+    double mvue_approx_variance;
+    /**
+     * Mean squared error of SPNM_MAGNITUDE.
+     */
+    double greedy_mse;
+    /**
+     * Squared bias of SPNM_MAGNITUDE.
+     */
+    double greedy_squared_bias;
+    /**
+     * Cosine of the angle between the matrix and what SPNM_MAGNITUDE leaves of it; 1 for zeros alone.
+     */
+    double greedy_cosine;
+    /**
+     * Share of the blocks with an entry above the water level, which SPNM_MVUE keeps for certain, as it
+     * is. In a block with at most n non-zeros the level is 0.
+     */
+    double above_water_level;
+    /**
+     * Zeros, as a share of all entries.
+     */
+    double zeros;
+} spnm_analysis;
 
 #ifdef __cplusplus
 extern "C" {
@@ -784,6 +859,135 @@ spnm_status spnm_compress_transposable(const struct spnm_options *options,
 spnm_status spnm_prune_transposable(const struct spnm_options *options,
                                     const struct spnm_matrix *w,
                                     const struct spnm_matrix *out);
+
+/**
+ * Stochastic threshold pruning (arXiv 2006.08173), unbiased and without a pattern: an entry x with
+ * |x| >= alpha stays as it is; another becomes sign(x) alpha with probability |x| / alpha, else +0.
+ *
+ * Formula: with u = ((r >> 9) + 0.5) * 2^-23 of the entry's random word r, x below alpha is kept where
+ *   u * alpha < |x|, rounded once each. alpha 0 copies.
+ * Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
+ * Units: strides in elements.
+ * rng: never NULL. The word of an entry is a function of seed, stream, row and column, and none that
+ *   SPNM_MVUE draws; rng->col0 may be any column.
+ * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
+ *   thread; no working memory.
+ * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. NaN and
+ *   infinity stay as they are.
+ *
+ * SPNM_E_NULL         rng, a or out is NULL; a->data or out->data is NULL and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags, a->reserved or out->reserved is not 0; alpha is negative, infinite
+ *                     or NaN
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
+ * SPNM_E_SHAPE        rows or cols of a and out differ
+ * SPNM_E_STRIDE       elements of out share memory
+ * SPNM_E_OVERFLOW     an extent exceeds the address space; row0 + rows > 2^31; col0 + cols > 2^32
+ * SPNM_E_OVERLAP      out is not a, and overlaps it
+ * SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
+ */
+spnm_status spnm_prune_threshold(const struct spnm_options *options,
+                                 const struct spnm_rng *rng,
+                                 float alpha,
+                                 const struct spnm_matrix *a,
+                                 const struct spnm_matrix *out);
+
+/**
+ * Fits a lognormal distribution to the magnitudes of A (arXiv 2006.08173): mean and standard deviation of
+ * ln|x|, and the share of zeros.
+ *
+ * NaN: NaNs and infinities count as entries that are not zero, and are left out of mu and sigma.
+ * Shapes: a of any strides; without elements all three numbers are 0. One pass, sums in binary64.
+ * Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
+ *   options->pool, or the calling thread; no working memory.
+ * Output: *fit, whose struct_size the caller has set; written on success alone.
+ *
+ * SPNM_E_NULL         a or fit is NULL; a->data is NULL and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags or a->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_DTYPE        a->dtype is not SPNM_F32
+ * SPNM_E_OVERFLOW     an extent exceeds the address space
+ * SPNM_E_PANIC        a bug
+ */
+spnm_status spnm_lognormal_fit(const struct spnm_options *options,
+                               const struct spnm_matrix *a,
+                               struct spnm_lognormal *fit);
+
+/**
+ * The threshold at which spnm_prune_threshold is expected to leave the share `sparsity` of zeros in a
+ * matrix whose magnitudes are distributed as `fit` says (arXiv 2006.08173).
+ *
+ * Formula: zeros that are there already count, so the rest is pruned to S = (sparsity - zeros) /
+ *   (1 - zeros); where zeros >= sparsity the threshold is 0. With s = sigma, *alpha is a exp(mu) for the a
+ *   that solves S = 1/2 + (e^(s^2/2) erf(s/sqrt2 - ln a/(sqrt2 s)) + a erf(ln a/(sqrt2 s)) - e^(s^2/2)) / (2a);
+ *   for s = 0, a = 1 / (1 - S). At most the largest float.
+ * Output: *alpha, written on success alone.
+ *
+ * SPNM_E_NULL         fit or alpha is NULL
+ * SPNM_E_STRUCT_SIZE  fit->struct_size is no size that is known
+ * SPNM_E_OPTION       sparsity is not at least 0 and below 1; fit->mu is not finite; fit->sigma is
+ *                     negative or not finite; fit->zeros is not from 0 to 1; a field that is not known is
+ *                     not 0
+ */
+spnm_status spnm_threshold_for_sparsity(const struct spnm_lognormal *fit,
+                                        double sparsity,
+                                        float *alpha);
+
+/**
+ * What pruning A to n:m would do to it, in one pass and without pruning it: energy, variances, errors and
+ * shares (the criterion of arXiv 2203.10991 for choosing the pattern of a tensor). See spnm_analysis.
+ *
+ * group, 1 to 64: that many consecutive rows share one set of indices; a block's entries are then columns of
+ *   so many rows, and count by their 2-norms (the last rows may be fewer).
+ * Shapes: a of any strides; groups of m run along its columns, a short last one padded with zeros.
+ * NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN.
+ * Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
+ *   options->pool, or the calling thread; no working memory.
+ * Output: *analysis, whose struct_size the caller has set; written on success alone.
+ *
+ * SPNM_E_NULL         a or analysis is NULL; a->data is NULL and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags or a->reserved is not 0
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      n:m is not supported, or group is not from 1 to 64
+ * SPNM_E_DTYPE        a->dtype is not SPNM_F32
+ * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32
+ * SPNM_E_PANIC        a bug
+ */
+spnm_status spnm_analyse(const struct spnm_options *options,
+                         uint32_t n,
+                         uint32_t m,
+                         uint32_t group,
+                         const struct spnm_matrix *a,
+                         struct spnm_analysis *analysis);
+
+/**
+ * The sparsest pattern whose relative variance under SPNM_MVUE (mvue_variance / energy of spnm_analyse) is at
+ * most max_relative_variance: the least n / m, and of equals the one with the least variance.
+ *
+ * If no pattern will do, *n = *m = 1: keep everything (which is no pattern that other functions take). So it
+ *   is for a matrix with a NaN or infinity. For zeros alone the relative variance is 0.
+ * group, Shapes, Determinism, Threads and memory: as for spnm_analyse. A is read once for every pattern that
+ *   is looked at, the sparsest first.
+ * Output: *n and *m, written on success alone.
+ *
+ * SPNM_E_NULL         a, n or m is NULL; a->data is NULL and the matrix has elements
+ * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_OPTION       options->flags or a->reserved is not 0; max_relative_variance is negative or NaN
+ * SPNM_E_ISA          options->isa is unknown or not available
+ * SPNM_E_PATTERN      group is not from 1 to 64
+ * SPNM_E_DTYPE        a->dtype is not SPNM_F32
+ * SPNM_E_OVERFLOW     as for spnm_analyse
+ * SPNM_E_PANIC        a bug
+ */
+spnm_status spnm_recommend(const struct spnm_options *options,
+                           uint32_t group,
+                           const struct spnm_matrix *a,
+                           double max_relative_variance,
+                           uint32_t *n,
+                           uint32_t *m);
 
 #ifdef __cplusplus
 }  // extern "C"

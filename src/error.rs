@@ -1,7 +1,7 @@
 //! What can be wrong with a call, with the numbers that were wrong.
 
 use crate::isa::Isa;
-use crate::pattern::Pattern;
+use crate::pattern::{MAX_GROUP, Pattern};
 
 /// Why a call was refused (or, for [`Error::Memory`] and [`Error::Panic`], failed).
 ///
@@ -27,6 +27,13 @@ pub enum Error {
         n: u32,
         /// The length of a group.
         m: u32,
+    },
+
+    /// A number of rows that cannot share one set of indices.
+    #[error("groups of {rows} rows: there must be 1 to {MAX_GROUP} that share indices")]
+    Group {
+        /// The number asked for.
+        rows: u32,
     },
 
     /// Two operands, or an operand and the pattern, disagree about a size.
@@ -127,6 +134,17 @@ pub enum Error {
         row: usize,
         /// The first malformed group in that row (the number of groups: the padding bits).
         group: usize,
+    },
+
+    /// A number outside the range that a function takes.
+    #[error("`{argument}` is {}, but must be {expected}", f64::from_bits(*.bits))]
+    Value {
+        /// The argument.
+        argument: &'static str,
+        /// Its value, as [`f64::to_bits`] (so that an error with a NaN equals itself).
+        bits: u64,
+        /// What it must be.
+        expected: &'static str,
     },
 
     /// The instruction set asked for is not available on this CPU.

@@ -21,6 +21,8 @@
 //! | prune weights by one mask for W and its transpose | [`compress_transposable`], [`prune_transposable`] |
 //! | go back to dense | [`decompress`] |
 //! | scale soft-thresholded weights | [`soft_threshold_scale`] |
+//! | prune a dense matrix at a threshold, without bias | [`prune_threshold`], with [`lognormal_fit`] and [`threshold_for_sparsity`] |
+//! | know what a pattern would cost a tensor | [`analyse`], [`recommend`] |
 //! | check metadata that comes from elsewhere | [`validate`] |
 //!
 //! Matrices are strided views, [`MatRef`] and [`MatMut`]: a transpose is a swap of strides. `N:M`
@@ -62,9 +64,10 @@ pub use error::Error;
 pub use isa::{Isa, MAX_ISA_VARIABLE, UnknownIsa};
 pub use matrix::{MatMut, MatRef};
 pub use ops::{
-    Method, Options, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
-    prune_in_place, prune_transposable, prune_transposable_in_place, soft_threshold_scale,
-    validate,
+    Analysis, LogNormal, Method, Options, Scratch, analyse, compress, compress_transposable,
+    decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place, prune_threshold,
+    prune_threshold_in_place, prune_transposable, prune_transposable_in_place, recommend,
+    soft_threshold_scale, threshold_for_sparsity, validate,
 };
 pub use pattern::Pattern;
 pub use pool::Pool;

@@ -17,6 +17,9 @@ macro_rules! for_each_pattern {
 }
 pub(crate) use for_each_pattern;
 
+/// The most consecutive rows that share one set of indices.
+pub(crate) const MAX_GROUP: u32 = 64;
+
 /// **N of every M** consecutive entries of a row are kept.
 ///
 /// The groups of M run along the columns of A; a short last group behaves as if it were padded

@@ -64,6 +64,23 @@ pub(crate) fn word(seed: u64, stream: u64, row: u32, group: u32, draw: u32) -> u
     philox4x32_10(counter, halves(seed))[(group >> 4) as usize & 3]
 }
 
+/// Entries of a row whose words sixteen neighbouring Philox calls make.
+pub(crate) const ENTRY_COLS: usize = 64;
+
+/// The first two counter words of the call that makes the word of one entry. The counters of groups stay below 2^30 in
+/// the first, which this one's top bit sets apart.
+pub(crate) const fn entry_counter(row: u32, col: u32) -> [u32; 2] {
+    [1 << 31 | (col >> 6) << 4 | (col & 15), row]
+}
+
+/// The random word of one entry, for what draws for every entry. One Philox call serves columns c, c + 16, c + 32,
+/// c + 48 of a row.
+pub(crate) fn entry_word(seed: u64, stream: u64, row: u32, col: u32) -> u32 {
+    let [c0, c1] = entry_counter(row, col);
+    let [s0, s1] = halves(stream);
+    philox4x32_10([c0, c1, s0, s1], halves(seed))[(col >> 4) as usize & 3]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,10 @@ mod common;
 
 use common::{Data, levels};
 use spnm::{
-    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress,
-    compress_transposable, decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
-    prune_transposable_in_place, validate,
+    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, analyse, compress,
+    compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place,
+    prune_threshold_in_place, prune_transposable, prune_transposable_in_place, recommend,
+    threshold_for_sparsity, validate,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -230,6 +231,25 @@ fn transposable_masks_allocate_nothing() {
             prune_transposable_in_place(&options, within).expect("in place, transposed");
             let refused = compress_transposable(&options, w, Some(out_t.as_mut()), None);
             assert!(matches!(refused, Err(Error::Shape { .. })));
+        });
+        assert_eq!(count, 0, "{isa:?}");
+    }
+}
+
+#[test]
+fn whole_tensors_allocate_nothing() {
+    let mut a = Data::new(4).matrix(1, ROWS * INNER);
+    for isa in levels() {
+        let options = Options::new().isa(isa);
+        let count = allocations(|| {
+            let fit = lognormal_fit(&options, view(&a, INNER, ROWS).t()).expect("fit");
+            let alpha = threshold_for_sparsity(&fit, 0.5).expect("a threshold");
+            for p in [Pattern::N1M2, Pattern::N2M16] {
+                analyse(&options, p, 5, view(&a, ROWS, INNER)).expect("analyse");
+            }
+            recommend(&options, 1, view(&a, ROWS, INNER), 0.0).expect("recommend");
+            let to = view_mut(&mut a, INNER, ROWS).t();
+            prune_threshold_in_place(&options, Rng::new(1, 2), alpha, to).expect("prune");
         });
         assert_eq!(count, 0, "{isa:?}");
     }

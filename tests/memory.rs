@@ -12,8 +12,8 @@ mod common;
 use common::{Data, by_effort, compressed, dense_of, levels, naive_gemm};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Isa, MatMut, MatRef, Method, Options, Pattern, Rng,
-    Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
-    prune_transposable, validate,
+    Scratch, analyse, compress, compress_transposable, decompress, gemm, lognormal_fit, prune,
+    prune_gemm, prune_threshold, prune_threshold_in_place, prune_transposable, validate,
 };
 use std::cell::RefCell;
 
@@ -404,6 +404,44 @@ fn compress_prune_and_decompress() {
         }
     }
     println!("{count} shapes");
+}
+
+#[test]
+fn whole_tensors() {
+    let arenas: Vec<Arena> = (0..2).map(|_| Arena::new(1 << 17)).collect();
+    let mut data = Data::new(0x6B);
+    let cols = [0, 1, 5, 15, 16, 17, 40, 63, 64, 65, 100, 128, 130];
+    for cols in cols.into_iter().step_by(by_effort(1, 3)) {
+        for rows in [0, 1, 3, 16, 17, 63, 65].into_iter().step_by(by_effort(1, 2)) {
+            let source = data.bells(rows * cols);
+            let rng = Rng::new(4, 5).at(9, data.below(200) as u64);
+            let mut want = source.clone();
+            let to = MatMut::row_major(&mut want, rows, cols).expect("a view");
+            let reference = Options::new().isa(Isa::Reference);
+            prune_threshold_in_place(&reference, rng, 1.2, to).expect("reference");
+            for isa in levels() {
+                for place in [Place::End, Place::Start] {
+                    let options = Options::new().isa(isa);
+                    let (from, to) = (layout(&mut data), layout(&mut data));
+                    case(|text| {
+                        use std::fmt::Write;
+                        let _ = write!(text, "{rows}x{cols} {isa:?} {place:?} {from:?} {to:?}");
+                    });
+                    let mut a = Grid::new(&arenas[0], place, rows, cols, from).with(&source);
+                    let mut out = Grid::new(&arenas[1], place, rows, cols, to);
+                    prune_threshold(&options, rng, 1.2, a.view(), out.view_mut()).expect("prune");
+                    out.assert_holds(&want, "prune_threshold");
+                    lognormal_fit(&options, a.view()).expect("fit");
+                    for group in [1, 3] {
+                        analyse(&options, Pattern::N2M8, group, a.view()).expect("analyse");
+                    }
+                    a.assert_holds(&source, "the input of whole tensors");
+                    prune_threshold_in_place(&options, rng, 1.2, a.view_mut()).expect("in place");
+                    a.assert_holds(&want, "prune_threshold_in_place");
+                }
+            }
+        }
+    }
 }
 
 /// The buffers of a product, and scratch memory that is kept.

@@ -90,6 +90,49 @@ impl<'a> Where<'a> {
     }
 }
 
+/// The `struct_size` with which a struct that is written, or read, begins: at least what is known, as no older
+/// release had less.
+///
+/// # Safety
+/// A struct of `struct_size` bytes that begins with that number.
+pub(super) unsafe fn room<T>(pointer: *const T) -> Result<usize, Refused> {
+    // SAFETY: the caller's promise.
+    let size = unsafe { pointer.cast::<usize>().read_unaligned() };
+    if !(size_of::<T>()..=OPTIONS_SIZE_MAX).contains(&size) {
+        return Err(Refused(SPNM_E_STRUCT_SIZE));
+    }
+    Ok(size)
+}
+
+/// Writes a struct to where there is [`room`] for it; fields of a newer release become 0.
+///
+/// # Safety
+/// `struct_size` bytes are writable.
+pub(super) unsafe fn fill<T: Copy>(pointer: *mut T, value: T) {
+    // SAFETY: the caller's promise; every such struct begins with its size.
+    unsafe {
+        let size = pointer.cast::<usize>().read_unaligned();
+        pointer.write_unaligned(value);
+        pointer.cast::<u8>().add(size_of::<T>()).write_bytes(0, size - size_of::<T>());
+    }
+}
+
+/// A copy of a struct that begins with its size; fields of a newer release must be 0.
+///
+/// # Safety
+/// As [`room`].
+pub(super) unsafe fn read_sized<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let size = room(pointer)?;
+        let unknown = |at| *pointer.cast::<u8>().add(at) != 0;
+        if (size_of::<T>()..size).any(unknown) {
+            return Err(Refused(SPNM_E_OPTION));
+        }
+        Ok(pointer.read_unaligned())
+    }
+}
+
 /// The level with this number, where there is one.
 pub(super) fn isa(number: u32) -> Option<Isa> {
     match number {

@@ -21,6 +21,7 @@ mod guard;
 mod info;
 mod pool;
 mod status;
+mod tensor;
 mod transposable;
 mod types;
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 pub(super) fn status_of(error: Error) -> spnm_status {
     match error {
         Error::Null { .. } => SPNM_E_NULL,
-        Error::Pattern { .. } => SPNM_E_PATTERN,
+        Error::Pattern { .. } | Error::Group { .. } => SPNM_E_PATTERN,
         Error::Shape { .. } | Error::ShardColumn { .. } => SPNM_E_SHAPE,
         // Views of slices are made by Rust callers alone; this side has no slices.
         Error::LeadingDimension { .. } | Error::Aliased { .. } | Error::OutOfSlice { .. } => {
@@ -18,7 +18,7 @@ pub(super) fn status_of(error: Error) -> spnm_status {
         Error::NotNm { .. } => SPNM_E_NOT_NM,
         Error::Meta { .. } => SPNM_E_META,
         Error::Isa { .. } => SPNM_E_ISA,
-        Error::Threads { .. } => SPNM_E_OPTION,
+        Error::Threads { .. } | Error::Value { .. } => SPNM_E_OPTION,
         Error::Memory { .. } => SPNM_E_MEMORY,
         Error::Panic => SPNM_E_PANIC,
     }
@@ -29,9 +29,9 @@ pub(super) fn message(status: spnm_status) -> &'static std::ffi::CStr {
     match status {
         SPNM_OK => c"success",
         SPNM_E_NULL => c"a pointer is NULL that must not be",
-        SPNM_E_STRUCT_SIZE => c"struct_size is not the size of any known version of spnm_options",
+        SPNM_E_STRUCT_SIZE => c"struct_size is not the size of any known version of the struct",
         SPNM_E_OPTION => {
-            c"unknown method, flags or reserved field not 0, or number of threads out of range"
+            c"unknown method, flags or reserved field not 0, or a number out of its range"
         }
         SPNM_E_PATTERN => c"n:m (keep n of every m) is not a supported pattern or not one of the method's, or group is not 1",
         SPNM_E_DTYPE => c"this dtype is not supported",

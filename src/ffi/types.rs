@@ -18,10 +18,11 @@ pub const SPNM_OK: i32 = 0;
 /// A pointer is NULL that must not be: a struct, an out-pointer, the rng of a method that draws
 /// random numbers, or the data of a view that has elements.
 pub const SPNM_E_NULL: i32 = -1;
-/// spnm_options.struct_size is smaller than the struct was in the first release, or larger than 1024.
+/// A struct_size is smaller than its struct was in the first release, or larger than 1024.
 pub const SPNM_E_STRUCT_SIZE: i32 = -2;
-/// An unknown method, a flag or reserved field that is not 0, a field of a newer spnm_options that
-/// this library does not know and that is not 0, or a number of threads outside 1 .. 4096.
+/// An unknown method, a flag or reserved field that is not 0, a field of a newer struct that this
+/// library does not know and that is not 0, a number of threads outside 1 .. 4096, or a threshold, sparsity
+/// or other number outside its range.
 pub const SPNM_E_OPTION: i32 = -3;
 /// n:m is not a supported pattern or not one of the method's, or group is not 1. Patterns: 1:2, 1:4,
 /// 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.

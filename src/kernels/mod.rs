@@ -20,6 +20,7 @@
 pub(crate) mod generic;
 pub(crate) mod portable;
 pub(crate) mod reference;
+pub(crate) mod tensor;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -246,6 +247,8 @@ pub(crate) struct Kernels {
     pub(crate) pack: CopyFn,
     pub(crate) transposable: TransposableFn,
     pub(crate) dot: DotFn,
+    /// For whole tensors.
+    pub(crate) tensor: tensor::TensorKernels,
 }
 
 impl Kernels {
@@ -324,6 +327,8 @@ macro_rules! kernel_table {
             generic::dot::dot(x, y, sums);
         }
 
+        $crate::kernels::tensor::tensor_table!($lanes $(, $features)?);
+
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
@@ -358,6 +363,7 @@ macro_rules! kernel_table {
             pack,
             transposable,
             dot,
+            tensor: TENSOR,
         };
     };
 }

@@ -210,6 +210,33 @@ pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Res
     Ok(())
 }
 
+/// The generator's coordinates for a word an entry.
+pub(super) fn rng_of_entries(rng: Rng, rows: usize, cols: usize) -> Result<(), Error> {
+    let limits = [
+        ("`row0` + rows", rng.row0, rows, MAX_ROWS),
+        ("`col0` + columns", rng.col0, cols, MAX_GROUPS),
+    ];
+    for (what, first, count, most) in limits {
+        if first.checked_add(count as u64).is_none_or(|end| end > most) {
+            return Err(Error::Overflow {
+                what,
+                value: usize::try_from(first).unwrap_or(usize::MAX),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A number that `fits`.
+pub(super) fn value(
+    argument: &'static str,
+    value: f64,
+    fits: bool,
+    expected: &'static str,
+) -> Result<(), Error> {
+    if fits { Ok(()) } else { Err(Error::Value { argument, bits: value.to_bits(), expected }) }
+}
+
 /// No byte of `a` is a byte of `b`, by the ranges that they span.
 pub(super) fn apart(
     output: &'static str,

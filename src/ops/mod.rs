@@ -1,23 +1,29 @@
 //! The operations: check everything once, pick kernels, split the work, call.
 
+mod analyse;
 mod blocking;
 mod check;
 mod compress;
 mod gemm;
+mod lognormal;
 mod prune;
 mod reduce;
 mod scratch;
 mod soft_threshold;
+mod threshold;
 mod transposable;
 mod validate;
 
+pub use analyse::{Analysis, analyse, recommend};
 #[cfg(feature = "capi")]
 pub(crate) use check::{layout, two_of_four};
 pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
+pub use lognormal::{LogNormal, lognormal_fit, threshold_for_sparsity};
 pub use prune::{decompress, prune, prune_in_place};
 pub use scratch::Scratch;
 pub use soft_threshold::soft_threshold_scale;
+pub use threshold::{prune_threshold, prune_threshold_in_place};
 pub use transposable::{compress_transposable, prune_transposable, prune_transposable_in_place};
 pub use validate::validate;
 

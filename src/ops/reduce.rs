@@ -3,7 +3,8 @@
 //!
 //! The order of the additions is this, and a function of the matrix's shape alone:
 //!
-//! 1. The matrix is cut into tiles of [`SIDE`] x [`SIDE`] entries, padded with zeros.
+//! 1. The matrix is cut into tiles of [`SIDE`] x [`SIDE`] entries, padded with zeros. (Where rows are taken together, a
+//!    tile has as many rows of the matrix as there are of whole groups of rows in [`SIDE`].)
 //! 2. The grid of tiles is cut into [`chunks`]. A chunk has [`LANES`] accumulators for each sum; its tiles are added
 //!    band by band, those of a band from left to right.
 //! 3. In a tile, term t in row-major order (an entry, a group, ... of the tile) is added to accumulator
@@ -13,13 +14,13 @@
 //!
 //! Memory: a tile and the sums of the chunks, on the stack.
 
-use crate::kernels::{CopyJob, Kernels, LANES};
+use crate::kernels::{CopyJob, Kernels, LANES, tensor};
 use crate::matrix::MatRef;
 use crate::pool::{self, Pool};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows and columns of a tile: whole groups of every pattern.
-pub(super) const SIDE: usize = 64;
+pub(super) const SIDE: usize = tensor::SIDE;
 /// The most chunks: enough for as many threads, few enough for the stack.
 const CHUNKS: usize = 256;
 /// The most chunks of a band, and the fewest tiles that one of several has in a band.
@@ -60,7 +61,22 @@ pub(super) unsafe fn reduce<const K: usize>(
     a: MatRef<'_>,
     add: impl Fn(&Tile, &mut Sums<K>) + Sync,
 ) -> [f64; K] {
-    let (down, across) = (a.rows.div_ceil(SIDE), a.cols.div_ceil(SIDE));
+    // SAFETY: the caller's promise.
+    unsafe { reduce_by(kernels, pool, a, SIDE, add) }
+}
+
+/// [`reduce`] with tiles of `height` rows of the matrix, at most [`SIDE`].
+///
+/// # Safety
+/// As [`reduce`].
+pub(super) unsafe fn reduce_by<const K: usize>(
+    kernels: &Kernels,
+    pool: Option<&Pool>,
+    a: MatRef<'_>,
+    height: usize,
+    add: impl Fn(&Tile, &mut Sums<K>) + Sync,
+) -> [f64; K] {
+    let (down, across) = (a.rows.div_ceil(height), a.cols.div_ceil(SIDE));
     if a.is_empty() {
         return [0.0; K];
     }
@@ -71,11 +87,11 @@ pub(super) unsafe fn reduce<const K: usize>(
     pool::run(pool, count, |chunk, _| {
         let (top, left) = (chunk / stretches * tall, chunk % stretches * wide);
         let mut sums = [[0.0; LANES]; K];
-        let mut tile = Tile { entries: [0.0; SIDE * SIDE], row: 0, col: 0, rows: 0, cols: 0 };
+        let mut tile = Tile::new();
         for i in top..down.min(top + tall) {
             for j in left..across.min(left + wide) {
                 // SAFETY: the caller's promise.
-                unsafe { tile.load(kernels, a, i * SIDE, j * SIDE) };
+                unsafe { tile.load(kernels, a, (i * height, height), (j * SIDE, SIDE)) };
                 add(&tile, &mut sums);
             }
         }
@@ -104,12 +120,28 @@ fn tree(mut sums: [f64; LANES]) -> f64 {
 }
 
 impl Tile {
-    /// The tile whose first entry is (`row`, `col`).
+    pub(super) const fn new() -> Self {
+        Self { entries: [0.0; SIDE * SIDE], row: 0, col: 0, rows: 0, cols: 0 }
+    }
+
+    /// Zeros among its entries that are the matrix's.
+    pub(super) fn zeros(&self) -> usize {
+        let padding = SIDE * SIDE - self.rows * self.cols;
+        self.entries.iter().filter(|&&x| x == 0.0).count() - padding
+    }
+
+    /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries.
     ///
     /// # Safety
     /// `a` is readable, and the kernels are of a level that the CPU has.
-    unsafe fn load(&mut self, kernels: &Kernels, a: MatRef<'_>, row: usize, col: usize) {
-        let (rows, cols) = (SIDE.min(a.rows - row), SIDE.min(a.cols - col));
+    pub(super) unsafe fn load(
+        &mut self,
+        kernels: &Kernels,
+        a: MatRef<'_>,
+        (row, height): (usize, usize),
+        (col, width): (usize, usize),
+    ) {
+        let (rows, cols) = (height.min(a.rows - row), width.min(a.cols - col));
         if (rows, cols) != (SIDE, SIDE) {
             self.entries.fill(0.0);
         }

@@ -6,7 +6,8 @@ use std::fs;
 use crate::root;
 
 /// The sources in the order of the header.
-const SOURCES: [&str; 5] = ["types.rs", "info.rs", "pool.rs", "functions.rs", "transposable.rs"];
+const SOURCES: [&str; 6] =
+    ["types.rs", "info.rs", "pool.rs", "functions.rs", "transposable.rs", "tensor.rs"];
 const HEADER: &str = "include/spnm.h";
 
 /// The text that the header should have.

@@ -124,7 +124,7 @@ pub(super) fn pointer<T, const LEN: usize>(memory: &mut [MaybeUninit<T>; LEN]) -
 /// # Safety
 /// `M * COUNT` elements must be readable.
 #[inline(always)]
-unsafe fn load_groups<L: Lanes, const M: usize>(l: L, a: *const f32) -> [L::F; M] {
+pub(super) unsafe fn load_groups<L: Lanes, const M: usize>(l: L, a: *const f32) -> [L::F; M] {
     let mut x = [l.splat(0.0); M];
     for (i, x) in x.iter_mut().enumerate() {
         // SAFETY: i < M.

@@ -4,12 +4,15 @@
 //! `#[target_feature]` (see [`for_level`](super)); so nothing here may use closures or iterator
 //! adaptors in a hot loop: a closure is a function of its own, without those features.
 
+pub(crate) mod blocks;
 pub(crate) mod compress;
 pub(crate) mod dot;
 pub(crate) mod estimators;
 pub(crate) mod expand;
 pub(crate) mod lanes;
+pub(crate) mod logarithms;
 pub(crate) mod philox;
+pub(crate) mod threshold;
 pub(crate) mod tile;
 pub(crate) mod transposable;
 

@@ -91,7 +91,7 @@ fn water_level<const M: usize>(a: [f32; M], n: usize) -> f32 {
 }
 
 /// The middle of one of `2^bits` equal cells of (0, 1).
-fn unit_interval(word: u32, bits: u32) -> f32 {
+pub(super) fn unit_interval(word: u32, bits: u32) -> f32 {
     ((word >> (32 - bits)) as f32 + 0.5) * (-(bits as f32)).exp2()
 }
 

@@ -1,6 +1,7 @@
 //! The plainest scalar code: it defines the bits, and the vector kernels are tested against it.
 
 mod estimators;
+mod tensor;
 mod transposable;
 
 use super::{
@@ -176,4 +177,5 @@ pub(crate) static KERNELS: Kernels = Kernels {
     pack,
     transposable: transposable::tiles,
     dot,
+    tensor: tensor::TENSOR,
 };

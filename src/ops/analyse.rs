@@ -1,0 +1,156 @@
+//! What a pattern would cost a tensor, by the closed forms.
+
+use super::reduce::{SIDE, Sums, reduce_by};
+use super::{Options, check};
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::matrix::MatRef;
+use crate::pattern::{MAX_GROUP, Pattern};
+
+/// What pruning a matrix to a pattern does to it: sums over all entries, in binary64.
+///
+/// An estimator T(x) of a matrix x has the mean squared error E |T(x) - x|^2 = variance + |E T(x) - x|^2, the squared
+/// bias (|.| is the 2-norm over all entries). An unbiased one has the variance alone. A deterministic one, as
+/// [`Method::Magnitude`](crate::Method::Magnitude), has the squared bias alone: it does not average out over
+/// steps, and for one matrix both of its figures are the energy of what is dropped.
+///
+/// The closed forms are those over the reals: roundings in the f32 kernels are not in them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Analysis {
+    /// The sum of x^2.
+    pub energy: f64,
+    /// The variance of [`Method::Mvue`](crate::Method::Mvue): the sum of x^2 (1/p - 1), p = min(1, |x| / tau).
+    pub mvue_variance: f64,
+    /// The variance of [`Method::MvueApprox`](crate::Method::MvueApprox): two draws without replacement, each in proportion to |x|. NaN unless n = 2.
+    pub mvue_approx_variance: f64,
+    /// The mean squared error of keeping the n largest magnitudes: the energy of the entries that are dropped.
+    pub greedy_mse: f64,
+    /// The squared bias of the same: as nothing in it is random, its mean squared error.
+    pub greedy_squared_bias: f64,
+    /// The cosine of the angle between the matrix and what the n largest magnitudes leave of it: the root of the share of
+    /// the energy that they keep. 1 for a matrix of zeros.
+    pub greedy_cosine: f64,
+    /// Blocks with an entry above the water level (one that MVUE keeps for certain, as it is), as a share of all blocks. In a
+    /// block with at most n non-zeros the level is 0.
+    pub above_water_level: f64,
+    /// Zeros, as a share of all entries.
+    pub zeros: f64,
+}
+
+impl Analysis {
+    /// The variance of MVUE as a share of the energy; 0 for a matrix of zeros.
+    #[must_use]
+    pub fn relative_variance(&self) -> f64 {
+        if self.energy == 0.0 { 0.0 } else { self.mvue_variance / self.energy }
+    }
+}
+
+/// Energy, variances, errors and shares of `a` pruned to `pattern`, in one pass and without pruning it (the criterion of
+/// arXiv 2203.10991 for choosing a pattern for a tensor).
+///
+/// `group`, 1 to 64: that many consecutive rows share one set of indices (vector-wise N:M; the last rows may be fewer). A block's
+/// entries are then columns of so many rows, and count by their 2-norms (computed in binary64, rounded once to f32).
+///
+/// # NaN and infinity
+/// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN.
+///
+/// # Determinism
+/// The same bits on every level, for every number of threads, and for every storage of `a`.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Group`], [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
+pub fn analyse(
+    options: &Options<'_>,
+    pattern: Pattern,
+    group: u32,
+    a: MatRef<'_>,
+) -> Result<Analysis, Error> {
+    if !(1..=MAX_GROUP).contains(&group) {
+        return Err(Error::Group { rows: group });
+    }
+    let group = group as usize;
+    check::prunable(a, pattern)?;
+    let kernels = kernels_for(options.isa)?;
+    let (n, kernel) = (pattern.n(), kernels.tensor.blocks(pattern.m()));
+    // SAFETY: the view was checked; a level that the CPU has.
+    let sums = unsafe {
+        reduce_by(kernels, options.pool, a, SIDE / group * group, |tile, sums: &mut Sums<6>| {
+            let [energy, zeros, terms @ ..] = sums;
+            (kernels.dot)(&tile.entries, &tile.entries, energy);
+            zeros[0] += tile.zeros() as f64;
+            if group == 1 {
+                kernel(&tile.entries, n, terms);
+            } else {
+                let mut norms = [0.0; SIDE * SIDE];
+                let used = SIDE / group * SIDE;
+                (kernels.tensor.norms)(&tile.entries, group, &mut norms[..used]);
+                // Whole vectors of blocks, whose zeros add nothing.
+                kernel(&norms[..used.next_multiple_of(VECTORS)], n, terms);
+            }
+        })
+    };
+    let [energy, zeros, variance, approx, dropped, above] = sums;
+    let share = |part: f64, of: f64| if of == 0.0 { 0.0 } else { part / of };
+    let zeros = share(zeros, a.rows as f64 * a.cols as f64);
+    let blocks = a.rows.div_ceil(group) as f64 * pattern.groups(a.cols) as f64;
+    let cosine = match energy {
+        0.0 => 1.0,
+        _ => (1.0 - dropped / energy).max(0.0).sqrt(),
+    };
+    let or_nan = |x: f64| if energy.is_finite() { x } else { f64::NAN };
+    Ok(Analysis {
+        energy,
+        mvue_variance: or_nan(variance),
+        mvue_approx_variance: or_nan(if n == 2 { approx } else { f64::NAN }),
+        greedy_mse: or_nan(dropped),
+        greedy_squared_bias: or_nan(dropped),
+        greedy_cosine: or_nan(cosine),
+        above_water_level: or_nan(share(above, blocks)),
+        zeros,
+    })
+}
+
+/// Entries that every kernel takes a whole number of blocks of.
+const VECTORS: usize = 16 * crate::kernels::LANES;
+
+/// The sparsest pattern whose relative variance under [`Method::Mvue`](crate::Method::Mvue), variance / energy, is at most
+/// `max_relative_variance`: the least n / m, and of equals the one with the least variance. `None` if no pattern will do
+/// (as for a matrix with a NaN or infinity): leave the matrix dense.
+///
+/// Reads the matrix once for every pattern that is looked at: the sparsest first, all of one sparsity together.
+///
+/// # Errors
+/// [`Error::Value`] unless `max_relative_variance` is at least 0 (infinity included); else as [`analyse`].
+pub fn recommend(
+    options: &Options<'_>,
+    group: u32,
+    a: MatRef<'_>,
+    max_relative_variance: f64,
+) -> Result<Option<Pattern>, Error> {
+    let fits = max_relative_variance >= 0.0;
+    check::value("max_relative_variance", max_relative_variance, fits, "at least 0")?;
+    let mut patterns = [Pattern::N1M2; Pattern::ALL.len()];
+    patterns.copy_from_slice(Pattern::ALL);
+    // What is kept of the longest block, then the list's order.
+    patterns.sort_unstable_by_key(|p| (p.n() * 16 / p.m(), p.ordinal()));
+    for equals in patterns.chunk_by(|p, q| p.n() * q.m() == q.n() * p.m()) {
+        let mut best: Option<(Pattern, f64)> = None;
+        for &pattern in equals {
+            let analysis = analyse(options, pattern, group, a)?;
+            let variance = analysis.mvue_variance;
+            let meets = analysis.energy.is_finite()
+                && analysis.relative_variance() <= max_relative_variance;
+            if meets && best.is_none_or(|(_, least)| variance < least) {
+                best = Some((pattern, variance));
+            }
+        }
+        if let Some((pattern, _)) = best {
+            return Ok(Some(pattern));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,151 @@
+//! The lognormal model of a tensor's magnitudes, and the threshold that leaves a wanted share of zeros.
+
+use super::reduce::{Sums, reduce};
+use super::{Options, check};
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::matrix::MatRef;
+use std::f64::consts::{FRAC_1_SQRT_2, TAU};
+
+/// A lognormal distribution of magnitudes, beside a share of zeros.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogNormal {
+    /// The mean of ln|x| over the entries that are neither zero nor infinite nor NaN; 0 where there are none.
+    pub mu: f64,
+    /// The standard deviation (of the population) of ln|x| over the same entries.
+    pub sigma: f64,
+    /// Zeros, as a share of all entries (0 to 1); 0 where there are none.
+    pub zeros: f64,
+}
+
+/// Fits a lognormal distribution to the magnitudes of `a`: mean and standard deviation of ln|x|, and the share of zeros.
+///
+/// NaNs and infinities count as entries that are not zero, and are left out of the rest. One pass.
+///
+/// # Determinism
+/// The same bits on every level, for every number of threads, and for every storage of `a`.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
+pub fn lognormal_fit(options: &Options<'_>, a: MatRef<'_>) -> Result<LogNormal, Error> {
+    check::input("a", a)?;
+    let kernels = kernels_for(options.isa)?;
+    // SAFETY: the view was checked; a level that the CPU has.
+    let [zeros, count, sum, squares] = unsafe {
+        reduce(kernels, options.pool, a, |tile, [zeros, sums @ ..]: &mut Sums<4>| {
+            zeros[0] += tile.zeros() as f64;
+            (kernels.tensor.logarithms)(&tile.entries, sums);
+        })
+    };
+    if a.is_empty() {
+        return Ok(LogNormal { mu: 0.0, sigma: 0.0, zeros: 0.0 });
+    }
+    let zeros = zeros / (a.rows as f64 * a.cols as f64);
+    if count == 0.0 {
+        return Ok(LogNormal { mu: 0.0, sigma: 0.0, zeros });
+    }
+    let mu = sum / count;
+    let sigma = (squares / count - mu * mu).max(0.0).sqrt();
+    Ok(LogNormal { mu, sigma, zeros })
+}
+
+/// The threshold at which [`prune_threshold`](crate::prune_threshold) is expected to leave the share `sparsity` of zeros
+/// (arXiv 2006.08173), where the magnitudes are distributed as `fit` says.
+///
+/// Zeros that are there already count: the rest, with z of them, is pruned to S = (`sparsity` - z) / (1 - z); where z
+/// reaches `sparsity` the threshold is 0. With s = `fit.sigma`, alpha is `a exp(fit.mu)` for the a that solves
+///
+/// ```text
+/// S = 1/2 + (e^(s^2/2) erf(s/sqrt2 - ln a/(sqrt2 s)) + a erf(ln a/(sqrt2 s)) - e^(s^2/2)) / (2a)
+/// ```
+///
+/// For s = 0 (equal magnitudes) a = 1 / (1 - S). A threshold above the largest f32 is returned as that.
+///
+/// # Errors
+/// [`Error::Value`] unless 0 <= `sparsity` < 1, `fit.mu` is finite, `fit.sigma` is finite and not negative, and 0 <= `fit.zeros` <= 1.
+pub fn threshold_for_sparsity(fit: &LogNormal, sparsity: f64) -> Result<f32, Error> {
+    let LogNormal { mu, sigma, zeros } = *fit;
+    check::value("sparsity", sparsity, (0.0..1.0).contains(&sparsity), "at least 0 and below 1")?;
+    check::value("fit.mu", mu, mu.is_finite(), "finite")?;
+    let fits = (0.0..f64::INFINITY).contains(&sigma);
+    check::value("fit.sigma", sigma, fits, "finite and not negative")?;
+    check::value("fit.zeros", zeros, (0.0..=1.0).contains(&zeros), "from 0 to 1")?;
+    if zeros >= sparsity {
+        return Ok(0.0);
+    }
+    let target = (sparsity - zeros) / (1.0 - zeros);
+    let alpha = libm::exp(mu + log_threshold(sigma, target));
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to f32, after it was limited")]
+    Ok(alpha.min(f32::MAX.into()) as f32)
+}
+
+/// ln a for which the share of zeros is `target`, above 0 and below 1: by bisection, as the share grows with a.
+fn log_threshold(sigma: f64, target: f64) -> f64 {
+    if sigma == 0.0 {
+        return -libm::log(1.0 - target);
+    }
+    // Forty standard deviations below the median nothing is pruned. Above, what is kept is less than the mean over a.
+    let (mut low, mut high) = (-40.0 * sigma, 0.5 * sigma * sigma + 40.0 * sigma + 40.0);
+    loop {
+        let middle = low + 0.5 * (high - low);
+        if middle <= low || middle >= high {
+            return high;
+        }
+        if pruned_share(sigma, middle) < target { low = middle } else { high = middle }
+    }
+}
+
+/// The expected share of zeros at the threshold a = e^w: the equation of [`threshold_for_sparsity`], as
+/// P(w/s) - e^(s^2/2 - w) P(w/s - s) with P the normal distribution function, which cancels nothing.
+fn pruned_share(s: f64, w: f64) -> f64 {
+    let normal = |t: f64| 0.5 * libm::erfc(-t * FRAC_1_SQRT_2);
+    let (t, exponent) = (w / s, 0.5 * s * s - w);
+    let kept = if exponent < 700.0 {
+        libm::exp(exponent) * normal(t - s)
+    } else {
+        // The product of something huge and something tiny: by the tail's expansion, from 37 deviations on.
+        let y = s - t;
+        let (density, inverse) = (libm::exp(-0.5 * t * t) / TAU.sqrt(), 1.0 / (y * y));
+        density / y * (1.0 - inverse * (1.0 - 3.0 * inverse))
+    };
+    normal(t) - kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The formula as the paper has it.
+    fn paper(s: f64, a: f64) -> f64 {
+        let (e, root) = (libm::exp(0.5 * s * s), std::f64::consts::SQRT_2);
+        let erf = libm::erf;
+        0.5 + (e * erf(s / root - a.ln() / (root * s)) + a * erf(a.ln() / (root * s)) - e)
+            / (2.0 * a)
+    }
+
+    #[test]
+    fn the_share_of_zeros_is_the_papers_formula() {
+        for s in [0.3, 1.0, 2.0, 3.5] {
+            for a in [0.05, 0.5, 1.0, 3.0, 40.0, 900.0] {
+                let (got, want) = (pruned_share(s, f64::ln(a)), paper(s, a));
+                assert!((got - want).abs() < 1e-11 * (1.0 + (0.5 * s * s).exp() / a), "{s} {a}");
+            }
+        }
+    }
+
+    #[test]
+    fn thresholds_solve_it() {
+        for s in [1e-6, 0.01, 0.5, 1.0, 3.0, 10.0, 36.0, 50.0, 96.0] {
+            for target in [1e-9, 1e-3, 0.25, 0.5, 0.85, 0.99, 1.0 - 1e-9] {
+                let got = pruned_share(s, log_threshold(s, target));
+                assert!((got - target).abs() < 1e-8 * target, "{s} {target}: {got}");
+            }
+        }
+        // Both sides of where the expansion takes over.
+        let (s, w) = (40.0f64, 100.0f64);
+        assert!((pruned_share(s, w - 1e-9) - pruned_share(s, w + 1e-9)).abs() < 1e-9);
+    }
+}

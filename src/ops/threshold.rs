@@ -1,0 +1,170 @@
+//! Stochastic pruning at one threshold for the whole matrix.
+
+use super::reduce::{SIDE, Tile};
+use super::{Options, check};
+use crate::error::Error;
+use crate::isa::kernels_for;
+use crate::kernels::tensor::ThresholdJob;
+use crate::kernels::{CopyJob, Kernels, RngKey};
+use crate::matrix::{MatMut, MatRef};
+use crate::pool;
+use crate::rng::{ENTRY_COLS, Rng};
+
+/// Rows that a task takes where both matrices have contiguous rows.
+const BAND: usize = 16;
+
+/// Stochastic threshold pruning ("Neural gradients are near-lognormal", arXiv 2006.08173): unbiased, without a pattern.
+///
+/// An entry x with |x| >= `alpha` stays as it is; another becomes `sign(x) alpha` with probability |x| / `alpha`, else +0.
+/// The expectation of `out` is `a`. [`threshold_for_sparsity`](crate::threshold_for_sparsity) gives the `alpha` that
+/// leaves a wanted share of zeros; `alpha` = 0 copies.
+///
+/// # Random numbers
+/// One word for every entry, a function of seed, stream, row and column alone; never one that
+/// [`Method::Mvue`](crate::Method::Mvue) draws. `rng.col0` may be any column: `col0 + columns <= 2^32`.
+///
+/// # Shapes
+/// `a` and `out` are rows x cols, of any strides each. See [`prune_threshold_in_place`] for `out` = `a`.
+///
+/// # NaN and infinity
+/// Stay as they are.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
+///
+/// # Errors
+/// [`Error::Value`] unless `alpha` is finite and not negative; [`Error::Shape`], [`Error::Aliased`], [`Error::Overlap`],
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`]. `out` is untouched then.
+pub fn prune_threshold(
+    options: &Options<'_>,
+    rng: Rng,
+    alpha: f32,
+    a: MatRef<'_>,
+    out: MatMut<'_>,
+) -> Result<(), Error> {
+    let to = out.view;
+    let fits = (0.0..f32::INFINITY).contains(&alpha);
+    check::value("alpha", alpha.into(), fits, "finite and not negative")?;
+    check::same("rows of `out`", to.rows, a.rows)?;
+    check::same("columns of `out`", to.cols, a.cols)?;
+    let a_span = check::input("a", a)?;
+    let out_span = check::output("out", to)?;
+    check::rng_of_entries(rng, a.rows, a.cols)?;
+    let in_place = (a.data, a.row_stride, a.col_stride) == (to.data, to.row_stride, to.col_stride);
+    if !in_place {
+        check::views_apart("out", (to, &out_span), "a", (a, &a_span))?;
+    }
+    let kernels = kernels_for(options.isa)?;
+    if a.is_empty() {
+        return Ok(());
+    }
+
+    let direct = a.col_stride == 1 && to.col_stride == 1;
+    let band = if direct { BAND } else { SIDE };
+    pool::run(options.pool, a.rows.div_ceil(band), |task, _| {
+        let rows = task * band..a.rows.min((task + 1) * band);
+        let (a, to) = (a.part(rows.clone(), 0..a.cols), to.part(rows.clone(), 0..a.cols));
+        let rng = rng.at(rng.row0 + rows.start as u64, rng.col0);
+        // SAFETY: everything was checked above; tasks have different rows.
+        unsafe {
+            if direct {
+                prune_rows(kernels, rng, alpha, a, to);
+            } else {
+                prune_tiles(kernels, rng, alpha, a, to);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// [`prune_threshold`] with `out` = `a`.
+///
+/// # Errors
+/// As [`prune_threshold`].
+pub fn prune_threshold_in_place(
+    options: &Options<'_>,
+    rng: Rng,
+    alpha: f32,
+    a: MatMut<'_>,
+) -> Result<(), Error> {
+    prune_threshold(options, rng, alpha, a.view, a)
+}
+
+/// Both with contiguous rows.
+///
+/// # Safety
+/// `a` is readable and `out` writable; they are the same or do not overlap; `rng` was checked.
+#[expect(clippy::cast_possible_truncation, reason = "check::rng_of_entries has limited both")]
+unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+    let job = ThresholdJob {
+        a: a.data,
+        a_stride: a.row_stride,
+        out: out.data.cast_mut(),
+        out_stride: out.row_stride,
+        rows: a.rows,
+        cols: a.cols,
+        alpha,
+        key: RngKey { seed: rng.seed, stream: rng.stream },
+        row0: rng.row0 as u32,
+        col0: rng.col0 as u32,
+    };
+    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
+    unsafe { (kernels.tensor.threshold)(&job) };
+}
+
+/// Any strides, by way of a tile: at most [`SIDE`] rows.
+///
+/// # Safety
+/// As [`prune_rows`].
+#[expect(clippy::cast_possible_truncation, reason = "less than a tile")]
+unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+    const { assert!(SIDE == ENTRY_COLS, "a tile holds what words are drawn for together") };
+    let mut tile = Tile::new();
+    let mut col = 0;
+    while col < a.cols {
+        let at = rng.at(rng.row0, rng.col0 + col as u64);
+        // Up to where the next words begin.
+        let width = SIDE - (at.col0 % SIDE as u64) as usize;
+        // SAFETY: the tile lies in both; it is read whole before it is written.
+        unsafe {
+            tile.load(kernels, a, (0, a.rows), (col, width));
+            let data = tile.entries.as_mut_ptr();
+            let side = SIDE.cast_signed();
+            let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);
+            prune_rows(kernels, at, alpha, view, view);
+            let to = out.part(0..tile.rows, col..col + tile.cols);
+            store(kernels, data, to);
+        }
+        col += width;
+    }
+}
+
+/// Writes a tile's entries.
+///
+/// # Safety
+/// `tile` holds as many rows of [`SIDE`] entries, and `to` is writable.
+unsafe fn store(kernels: &Kernels, tile: *const f32, to: MatRef<'_>) {
+    let job = CopyJob {
+        source: tile,
+        from: SIDE.cast_signed(),
+        target: to.data.cast_mut(),
+        to: if to.col_stride == 1 { to.row_stride } else { to.col_stride },
+        rows: to.rows,
+        cols: to.cols,
+    };
+    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
+    unsafe {
+        if to.col_stride == 1 {
+            (kernels.pack)(&job);
+        } else if to.row_stride == 1 {
+            (kernels.transpose)(&job);
+        } else {
+            for i in 0..to.rows {
+                for j in 0..to.cols {
+                    let element = to.address(i, j).cast_mut();
+                    element.write_unaligned(*tile.add(i * SIDE + j));
+                }
+            }
+        }
+    }
+}
