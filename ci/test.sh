@@ -59,7 +59,7 @@ step_doc() {
 }
 
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
-  cargo test --features capi
+  SPNM_SOAK_SECONDS=20 cargo test --features capi
   # The bits again as users build them: an optimiser may see what the dev profile does not.
   cargo test --release --test differential --test oracle
   cargo test -p xtask
