@@ -106,6 +106,11 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   emulated_x86 max "reference portable avx2"
   emulated_x86 max,-fma "reference portable"
   emulated_x86 Nehalem "reference portable"
+  local cpu
+  for cpu in Haswell Nehalem; do
+    echo "--- qemu-x86_64, $cpu: the digests"
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $cpu" digests
+  done
 }
 
 step_aarch64() {
@@ -116,6 +121,7 @@ step_aarch64() {
     echo "--- qemu-aarch64, $cpu"
     QEMU_CPU=$cpu cross_test aarch64 "reference portable neon"
   done
+  digests
 }
 
 step_s390x() { # big-endian, and a target without kernels of its own
@@ -125,6 +131,7 @@ step_s390x() { # big-endian, and a target without kernels of its own
   # multiply-add, which s390x has no need of, is built on it.
   not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
   cross_test s390x "reference portable" --skip fma_by_f64_is_fused
+  digests
 }
 
 # ---------------------------------------------------------------- what the steps share
@@ -172,6 +179,10 @@ emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and 
   out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
   grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
   SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${options[@]}" -- "${@:2}"
+}
+
+digests() { # tests/digests.txt: storages, threads and call splits, on every level that is there
+  cargo test --quiet --test determinism "${options[@]}" -- --nocapture digests
 }
 
 cross_setup() { # sets `cross`, the prefix of the compiler for other targets
