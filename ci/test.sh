@@ -96,6 +96,7 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
     echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc" >"$log/aarch64"
   fi
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
+  if [ "$(uname -m)" = x86_64 ]; then "$python" ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
   sed -n 's/^SKIPPED *//p' "$log/c" | while read -r what; do not_run "$what" "see step c"; done
 }
 
