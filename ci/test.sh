@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc rust benches examples msrv oracle c dispatch aarch64)
+steps=(environment format lint doc supply rust benches examples msrv oracle c dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(s390x)
 
@@ -56,6 +56,35 @@ step_lint() {
 
 step_doc() {
   RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features capi
+}
+
+step_supply() { # what a user of the library takes on: crates, licences, features, public items
+  cargo tree --edges normal --target all --all-features --prefix none --format '{p}' | cut -d' ' -f1 |
+    LC_ALL=C sort -u | grep -vx spnm | diff packaging/dependencies.txt - ||
+    { echo "the library's dependencies are not those of packaging/dependencies.txt"; return 1; }
+  # Every set of features compiles alone.
+  local features set i
+  mapfile -t features < <(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z][a-z0-9_-]*\) *=.*/\1/p' Cargo.toml)
+  for ((set = 0; set < 1 << ${#features[@]}; set++)); do
+    local chosen=
+    for i in "${!features[@]}"; do ((set >> i & 1)) && chosen+=${features[i]},; done
+    echo "--- features: ${chosen:-none}"
+    cargo check --lib --no-default-features --features "$chosen"
+  done
+  # The two tools take minutes to build: `cargo install --locked cargo-deny cargo-public-api`.
+  not_run "known vulnerabilities" "their database is fetched from the network; cargo deny check advisories"
+  if command cargo deny --version 2>/dev/null; then
+    command cargo deny --offline --workspace check licenses bans sources
+  else
+    not_run "licences and sources of all dependencies" "cargo-deny is not installed"
+  fi
+  if command cargo public-api --version 2>/dev/null; then
+    RUSTC_BOOTSTRAP=1 cargo rustdoc --lib -- -Zunstable-options --output-format json
+    command cargo public-api --rustdoc-json target/doc/spnm.json -sss | diff packaging/public-api.txt - ||
+      { echo "the public items are not those of packaging/public-api.txt"; return 1; }
+  else
+    not_run "packaging/public-api.txt" "cargo-public-api is not installed"
+  fi
 }
 
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
