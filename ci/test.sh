@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc supply rust benches examples msrv oracle c dispatch aarch64)
+steps=(environment format lint doc supply rust benches examples msrv oracle c fuzz dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(s390x)
 
@@ -127,6 +127,11 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
   if [ "$(uname -m)" = x86_64 ]; then "$python" ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
   sed -n 's/^SKIPPED *//p' "$log/c" | while read -r what; do not_run "$what" "see step c"; done
+}
+
+step_fuzz() { # a smoke of every target of fuzz/, with AddressSanitizer
+  need g++ g++ # for libFuzzer
+  bash fuzz/run.sh 8
 }
 
 step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction
