@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=(environment format lint doc supply rust benches examples msrv oracle c fuzz dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
-named_only=(s390x)
+named_only=(s390x sanitizers)
 
 # The tests that emulators run: bits and memory, on few cases.
 emulated=(--lib --test environment --test kat --test oracle --test format --test differential)
@@ -167,6 +167,24 @@ step_s390x() { # big-endian, and a target without kernels of its own
   not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
   cross_test s390x "reference portable" --skip fma_by_f64_is_fused
   digests
+}
+
+step_sanitizers() { # the Rust tests with AddressSanitizer, pools and their callers with ThreadSanitizer
+  local host
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  export SPNM_TEST_EFFORT=0 RUSTC_BOOTSTRAP=1
+  echo "--- AddressSanitizer"
+  RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan cargo test --target "$host" --features capi \
+    --lib --test kat --test oracle --test format --test differential --test determinism --test properties --test load
+  echo "--- ThreadSanitizer"
+  # std must be built with it, or its locks are invisible: from the source that ci/cross-setup.sh unpacks.
+  cross_setup
+  local runtime
+  runtime=$(rustc --print sysroot)/lib/rustlib/$host/lib/librustc-stable_rt.tsan.a
+  [ -f "$runtime" ] || { not_run "ThreadSanitizer" "this toolchain has no runtime for it"; return; }
+  cp "$runtime" "$cross/usr/lib/rustlib/$host/lib/"
+  RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/tsan \
+    cargo test --target "$host" -Zbuild-std --features capi --lib --test load -- pool callers
 }
 
 # ---------------------------------------------------------------- what the steps share

@@ -15,7 +15,7 @@ work=$PWD/target/fuzz
 # The flags of cargo-fuzz, without those that trace comparisons: they double the time to build.
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$work/build
 export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module -Cdebug-assertions
-  -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+  -Cllvm-args=-sanitizer-coverage-level=2 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
   -Cllvm-args=-sanitizer-coverage-pc-table"
 cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --target "$host"
 for target in "$@"; do
