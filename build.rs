@@ -10,7 +10,7 @@ fn main() {
     let elf = ["linux", "android", "freebsd", "netbsd", "openbsd", "dragonfly", "illumos"];
     if elf.contains(&var("CARGO_CFG_TARGET_OS").unwrap_or_default().as_str()) {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libspnm.so.{ABI_VERSION}");
-        // The threads of a pool that was freed end on their own time: dlclose must leave their code.
+        // The panic hook stays, and the threads of pools that nobody freed: dlclose must leave their code.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
     println!("cargo::rustc-env=SPNM_BUILD_ABI_VERSION={ABI_VERSION}");

@@ -11,9 +11,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc rust benches examples msrv oracle c dispatch aarch64)
+steps=(environment format lint doc supply rust benches examples msrv oracle c fuzz dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
-named_only=(s390x)
+named_only=(s390x sanitizers)
 
 # The tests that emulators run: bits and memory, on few cases.
 emulated=(--lib --test environment --test kat --test oracle --test format --test differential --test transposable)
@@ -58,8 +58,37 @@ step_doc() {
   RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features capi
 }
 
+step_supply() { # what a user of the library takes on: crates, licences, features, public items
+  cargo tree --edges normal --target all --all-features --prefix none --format '{p}' | cut -d' ' -f1 |
+    LC_ALL=C sort -u | grep -vx spnm | diff packaging/dependencies.txt - ||
+    { echo "the library's dependencies are not those of packaging/dependencies.txt"; return 1; }
+  # Every set of features compiles alone.
+  local features set i
+  mapfile -t features < <(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z][a-z0-9_-]*\) *=.*/\1/p' Cargo.toml)
+  for ((set = 0; set < 1 << ${#features[@]}; set++)); do
+    local chosen=
+    for i in "${!features[@]}"; do ((set >> i & 1)) && chosen+=${features[i]},; done
+    echo "--- features: ${chosen:-none}"
+    cargo check --lib --no-default-features --features "$chosen"
+  done
+  # The two tools take minutes to build: `cargo install --locked cargo-deny cargo-public-api`.
+  not_run "known vulnerabilities" "their database is fetched from the network; cargo deny check advisories"
+  if command cargo deny --version 2>/dev/null; then
+    command cargo deny --offline --workspace check licenses bans sources
+  else
+    not_run "licences and sources of all dependencies" "cargo-deny is not installed"
+  fi
+  if command cargo public-api --version 2>/dev/null; then
+    RUSTC_BOOTSTRAP=1 cargo rustdoc --lib -- -Zunstable-options --output-format json
+    command cargo public-api --rustdoc-json target/doc/spnm.json -sss | diff packaging/public-api.txt - ||
+      { echo "the public items are not those of packaging/public-api.txt"; return 1; }
+  else
+    not_run "packaging/public-api.txt" "cargo-public-api is not installed"
+  fi
+}
+
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
-  cargo test --all-features
+  SPNM_SOAK_SECONDS=20 cargo test --all-features
   # The bits again as users build them: an optimiser may see what the dev profile does not.
   cargo test --release --test differential --test oracle --test transposable
   cargo test -p xtask
@@ -103,7 +132,13 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
     echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc" >"$log/aarch64"
   fi
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
+  if [ "$(uname -m)" = x86_64 ]; then "$python" ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
   sed -n 's/^SKIPPED *//p' "$log/c" | while read -r what; do not_run "$what" "see step c"; done
+}
+
+step_fuzz() { # a smoke of every target of fuzz/, with AddressSanitizer
+  need g++ g++ # for libFuzzer
+  bash fuzz/run.sh 8
 }
 
 step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction
@@ -113,6 +148,11 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   emulated_x86 max "reference portable avx2"
   emulated_x86 max,-fma "reference portable"
   emulated_x86 Nehalem "reference portable"
+  local cpu
+  for cpu in Haswell Nehalem; do
+    echo "--- qemu-x86_64, $cpu: the digests"
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $cpu" digests
+  done
 }
 
 step_aarch64() {
@@ -123,6 +163,7 @@ step_aarch64() {
     echo "--- qemu-aarch64, $cpu"
     QEMU_CPU=$cpu cross_test aarch64 "reference portable neon"
   done
+  digests
 }
 
 step_s390x() { # big-endian, and a target without kernels of its own
@@ -132,6 +173,25 @@ step_s390x() { # big-endian, and a target without kernels of its own
   # multiply-add, which s390x has no need of, is built on it.
   not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
   cross_test s390x "reference portable" --skip fma_by_f64_is_fused
+  digests
+}
+
+step_sanitizers() { # the Rust tests with AddressSanitizer, pools and their callers with ThreadSanitizer
+  local host
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  export SPNM_TEST_EFFORT=0 RUSTC_BOOTSTRAP=1
+  echo "--- AddressSanitizer"
+  RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan cargo test --target "$host" --features capi \
+    --lib --test kat --test oracle --test format --test differential --test determinism --test properties --test load
+  echo "--- ThreadSanitizer"
+  # std must be built with it, or its locks are invisible: from the source that ci/cross-setup.sh unpacks.
+  cross_setup
+  local runtime
+  runtime=$(rustc --print sysroot)/lib/rustlib/$host/lib/librustc-stable_rt.tsan.a
+  [ -f "$runtime" ] || { not_run "ThreadSanitizer" "this toolchain has no runtime for it"; return; }
+  cp "$runtime" "$cross/usr/lib/rustlib/$host/lib/"
+  RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/tsan \
+    cargo test --target "$host" -Zbuild-std --features capi --lib --test load -- pool callers
 }
 
 # ---------------------------------------------------------------- what the steps share
@@ -179,6 +239,10 @@ emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and 
   out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
   grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
   SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${options[@]}" -- "${@:2}"
+}
+
+digests() { # tests/digests.txt: storages, threads and call splits, on every level that is there
+  cargo test --quiet --test determinism "${options[@]}" -- --nocapture digests
 }
 
 cross_setup() { # sets `cross`, the prefix of the compiler for other targets

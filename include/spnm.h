@@ -509,8 +509,7 @@ const char *spnm_isa_name(uint32_t isa);
  *
  * Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
  * not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
- * so allocate no more once it has grown to what they need, but for the few bytes by which a task is
- * handed to a thread.
+ * so allocate no more once it has grown to what they need.
  *
  * After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
  * the work alone, and may be freed.
@@ -520,13 +519,14 @@ const char *spnm_isa_name(uint32_t isa);
  *
  * SPNM_E_NULL    pool is NULL
  * SPNM_E_OPTION  threads is 0 or above 4096
- * SPNM_E_MEMORY  a thread could not be started
+ * SPNM_E_MEMORY  a thread could not be started. (Some hundred bytes that Rust's std::thread allocates for
+ *                each are beyond its reach: memory that ends exactly there ends the process.)
  */
 spnm_status spnm_pool_create(size_t threads,
                              struct spnm_pool **pool);
 
 /**
- * Ends a pool's threads and frees it. No call may be using it, and none may use it any more. NULL is
+ * Ends a pool's threads, waits for them, and frees it. No call may be using it, and none may use it any more. NULL is
  * fine.
  */
 void spnm_pool_free(struct spnm_pool *pool);

@@ -168,7 +168,8 @@ pub enum Error {
         bytes: usize,
     },
 
-    /// A bug in this library: work stopped in the middle, outputs may be partly written.
+    /// A bug in this library: work stopped in the middle, outputs may be partly written. What the C
+    /// interface answers; in Rust the panic itself reaches the caller, from a pool's threads too.
     #[error("internal error (a panic was caught)")]
     Panic,
 }

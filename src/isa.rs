@@ -61,7 +61,7 @@ impl Isa {
         static EFFECTIVE: OnceLock<Isa> = OnceLock::new();
         *EFFECTIVE.get_or_init(|| {
             let limit = std::env::var(MAX_ISA_VARIABLE).ok();
-            clamp(limit.as_deref(), &Self::available().collect::<Vec<_>>())
+            clamp(limit.as_deref(), Self::is_available)
         })
     }
 
@@ -82,12 +82,13 @@ impl Isa {
     }
 }
 
-/// The highest of the `available` levels (lowest first) that `limit` allows.
-fn clamp(limit: Option<&str>, available: &[Isa]) -> Isa {
-    let highest = available.last().copied().unwrap_or(Isa::Portable);
+/// The highest of the available levels that `limit` allows. Without allocation: a first call may find
+/// no memory.
+fn clamp(limit: Option<&str>, available: impl Fn(Isa) -> bool) -> Isa {
+    let highest = Isa::ALL.into_iter().rfind(|&isa| available(isa)).unwrap_or(Isa::Portable);
     match limit.and_then(|text| text.parse::<Isa>().ok()) {
         // A level that this CPU has: the limit is below what it would get.
-        Some(limit) if available.contains(&limit) => limit,
+        Some(limit) if available(limit) => limit,
         // Another architecture's level, or one above this CPU's.
         _ => highest,
     }
@@ -134,7 +135,8 @@ mod tests {
             (Some("avx2"), &phone, Neon),
             (Some("portable"), &phone, Portable),
         ] {
-            assert_eq!(clamp(limit, available), want, "{limit:?} on {available:?}");
+            let is_available = |isa| available.contains(&isa);
+            assert_eq!(clamp(limit, is_available), want, "{limit:?} on {available:?}");
         }
     }
 }

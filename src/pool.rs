@@ -1,19 +1,27 @@
 //! Threads that the caller owns.
+//!
+//! A call allocates nothing for its threads, so that it cannot run out of memory half-way: the queue has
+//! room for as many calls at once as it ever had, and where it finds no room a call does its work alone.
 
 use crate::error::Error;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 /// A number of threads to work with, passed to a call by [`Options::pool`](crate::Options::pool).
 ///
 /// The thread that makes the call is one of them, so a pool of `n` starts `n - 1`; they sleep
-/// between calls. Any number of threads may use one pool at once. Results do not depend on it.
+/// between calls, and dropping the pool ends and joins them. Any number of threads may use one pool
+/// at once. Results do not depend on it, and no call allocates for it.
 ///
 /// After a `fork` the child has none of the threads: there the pool lets the calling thread do
 /// the work alone.
 #[derive(Debug)]
 pub struct Pool {
     threads: usize,
-    workers: Option<rayon::ThreadPool>,
+    workers: Option<Workers>,
     /// The process that started the workers.
     process: u32,
 }
@@ -26,21 +34,13 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Threads`] unless `1 <= threads <= MAX_THREADS`; [`Error::Memory`] if the system
-    /// cannot start them.
+    /// cannot start them. (Memory that runs out inside `std::thread`, which allocates a few hundred
+    /// bytes a thread, ends the process as it does everywhere in Rust; that much is tried for first.)
     pub fn new(threads: usize) -> Result<Self, Error> {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(Error::Threads { threads });
         }
-        let workers = match threads {
-            1 => None,
-            _ => Some(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads - 1)
-                    .thread_name(|i| format!("spnm-{}", i + 1))
-                    .build()
-                    .map_err(|_| Error::Memory { bytes: 0 })?,
-            ),
-        };
+        let workers = if threads == 1 { None } else { Some(Workers::start(threads - 1)?) };
         Ok(Self { threads, workers, process: std::process::id() })
     }
 
@@ -51,7 +51,7 @@ impl Pool {
     }
 
     /// The workers, in the process that has them.
-    fn workers(&self) -> Option<&rayon::ThreadPool> {
+    fn workers(&self) -> Option<&Workers> {
         self.workers.as_ref().filter(|_| self.process == std::process::id())
     }
 }
@@ -59,9 +59,204 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            // Shutting down would wait on locks that the threads left behind in the parent may hold.
+            // Shutting down would wait for threads, and on locks that they may hold, of the parent.
             std::mem::forget(self.workers.take());
         }
+    }
+}
+
+/// The threads of a pool, and what they and its callers share.
+#[derive(Debug)]
+struct Workers {
+    shared: Arc<Shared>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is a call that wants threads, or the end; a worker has come up.
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// The calls under way, oldest first.
+    calls: Vec<Call>,
+    next_id: u64,
+    /// Workers that have come up.
+    started: usize,
+    ended: bool,
+}
+
+/// A call under way, as its caller's stack has it.
+#[derive(Debug)]
+struct Call {
+    id: u64,
+    /// `(work.0)(work.1, thread)`.
+    work: (unsafe fn(*const (), usize), *const ()),
+    /// The next thread to join in, and how many may.
+    thread: usize,
+    threads: usize,
+    /// Workers that are in it.
+    running: usize,
+    /// The caller waits here for `running` to become 0.
+    left: *const Condvar,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+// SAFETY: the pointers are to what a caller shares (`Sync`) and keeps alive until no worker has them.
+unsafe impl Send for Call {}
+
+/// Room for so many calls at once from the start.
+const CALLS: usize = 64;
+/// What `std::thread` and the C library allocate for a thread beside its stack, generously.
+const THREAD_BYTES: usize = 16 * 1024;
+
+impl Shared {
+    /// No code that can panic runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A worker's life: joins in calls that want threads, the oldest first.
+    fn serve(&self) {
+        let mut queue = self.lock();
+        queue.started += 1;
+        self.news.notify_all();
+        loop {
+            let Some(call) = queue.calls.iter_mut().find(|call| call.thread < call.threads) else {
+                if queue.ended {
+                    return;
+                }
+                queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (id, (work, data), thread) = (call.id, call.work, call.thread);
+            call.thread += 1;
+            call.running += 1;
+            drop(queue);
+            // SAFETY: the caller keeps the data alive while a worker is in the call.
+            let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { work(data, thread) }));
+            queue = self.lock();
+            let Some(call) = queue.calls.iter_mut().find(|call| call.id == id) else { continue };
+            call.running -= 1;
+            call.panic = call.panic.take().or(outcome.err());
+            if call.running == 0 {
+                // SAFETY: the caller cannot leave before this thread lets go of the lock.
+                unsafe { (*call.left).notify_one() };
+            }
+        }
+    }
+}
+
+impl Workers {
+    fn start(count: usize) -> Result<Self, Error> {
+        let no_memory = |bytes: usize| move |_| Error::Memory { bytes };
+        let try_for = |bytes: usize| {
+            let trial = Vec::<u8>::new().try_reserve_exact(bytes);
+            std::hint::black_box(trial).map_err(no_memory(bytes))
+        };
+        try_for(THREAD_BYTES)?;
+        let mut queue = Queue::default();
+        queue.calls.try_reserve(CALLS).map_err(no_memory(CALLS * size_of::<Call>()))?;
+        let mut workers = Self { shared: Arc::default(), handles: Vec::new() };
+        workers.shared.lock().calls = queue.calls;
+        let bytes = count * size_of::<JoinHandle<()>>();
+        workers.handles.try_reserve_exact(count).map_err(no_memory(bytes))?;
+        for i in 0..count {
+            try_for(THREAD_BYTES)?;
+            let shared = Arc::clone(&workers.shared);
+            let thread = Builder::new().name(format!("spnm-{}", i + 1));
+            let started = thread.spawn(move || shared.serve());
+            // Those that were started already end with `workers`.
+            workers.handles.push(started.map_err(|_| Error::Memory { bytes: 0 })?);
+        }
+        // What a thread allocates while it comes up, it shall not allocate during a call.
+        let mut queue = workers.shared.lock();
+        while queue.started < count {
+            queue = workers.shared.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(queue);
+        Ok(workers)
+    }
+
+    /// Calls `work(thread)` for thread 0 here and for 1 .. `threads` on workers, as far as they come
+    /// free before thread 0 returns.
+    fn join_in<F: Fn(usize) + Sync>(&self, threads: usize, work: &F) {
+        unsafe fn call<F: Fn(usize)>(work: *const (), thread: usize) {
+            // SAFETY: made of a `&F` below, which outlives the call.
+            unsafe { (*work.cast::<F>())(thread) };
+        }
+        let left = Condvar::new();
+        let mut queue = self.shared.lock();
+        if queue.calls.try_reserve(1).is_err() {
+            drop(queue);
+            return work(0);
+        }
+        let id = queue.next_id;
+        queue.next_id += 1;
+        queue.calls.push(Call {
+            id,
+            work: (call::<F>, std::ptr::from_ref(work).cast()),
+            thread: 1,
+            threads,
+            running: 0,
+            left: &raw const left,
+            panic: None,
+        });
+        drop(queue);
+        for _ in 1..threads.min(self.handles.len() + 1) {
+            self.shared.news.notify_one();
+        }
+        // From here on the call must be taken back, whatever happens.
+        let under_way = UnderWay { shared: &self.shared, left: &left, id };
+        work(0);
+        let panic = under_way.take_back();
+        std::mem::forget(under_way);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.news.notify_all();
+        for handle in self.handles.drain(..) {
+            // A worker catches every panic.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// A call in the queue, taken back when its caller is done or unwinds.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    left: &'a Condvar,
+    id: u64,
+}
+
+impl UnderWay<'_> {
+    /// Lets no more workers in, waits for those that are, and returns the panic of one.
+    fn take_back(&self) -> Option<Box<dyn Any + Send>> {
+        let mut queue = self.shared.lock();
+        loop {
+            let at = queue.calls.iter().position(|call| call.id == self.id)?;
+            queue.calls[at].threads = 0;
+            if queue.calls[at].running == 0 {
+                return queue.calls.remove(at).panic;
+            }
+            queue = self.left.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        // The caller's own panic is under way.
+        drop(self.take_back());
     }
 }
 
@@ -87,13 +282,7 @@ pub(crate) fn run(pool: Option<&Pool>, tasks: usize, work: impl Fn(usize, usize)
     };
     let threads = threads(pool, tasks);
     match pool.and_then(Pool::workers) {
-        Some(workers) if threads > 1 => workers.in_place_scope(|scope| {
-            for thread in 1..threads {
-                let drain = &drain;
-                scope.spawn(move |_| drain(thread));
-            }
-            drain(0);
-        }),
+        Some(workers) if threads > 1 => workers.join_in(threads, &drain),
         _ => drain(0),
     }
 }
@@ -120,7 +309,7 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_caller_and_leaves_the_pool_usable() {
         let pool = Pool::new(3).expect("a small pool");
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
             run(Some(&pool), 8, |task, _| assert!(task != 5, "task five"));
         }));
         assert!(caught.is_err(), "the panic was lost");
@@ -129,6 +318,45 @@ mod tests {
             done.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(done.into_inner(), 8);
+    }
+
+    #[test]
+    fn a_panic_of_the_caller_waits_for_the_workers() {
+        let pool = Pool::new(4).expect("a small pool");
+        for _ in 0..100 {
+            let inside = AtomicUsize::new(0);
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                run(Some(&pool), 64, |_, thread| {
+                    inside.fetch_add(1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    assert!(thread != 0, "the caller");
+                });
+            }));
+            assert!(caught.is_err(), "the panic was lost");
+            assert_eq!(inside.load(Ordering::SeqCst), 0, "a worker was still inside");
+        }
+    }
+
+    #[test]
+    fn more_callers_than_the_queue_has_room_for() {
+        let pool = Pool::new(2).expect("a small pool");
+        let done = AtomicUsize::new(0);
+        let barrier = std::sync::Barrier::new(2 * CALLS);
+        std::thread::scope(|scope| {
+            for _ in 0..2 * CALLS {
+                scope.spawn(|| {
+                    barrier.wait();
+                    run(Some(&pool), 3, |_, _| {
+                        std::thread::yield_now();
+                        done.fetch_add(1, Ordering::Relaxed);
+                    });
+                });
+            }
+        });
+        assert_eq!(done.into_inner(), 6 * CALLS);
+        let workers = pool.workers().expect("a worker");
+        assert!(workers.shared.lock().calls.is_empty(), "a call was left in the queue");
     }
 
     #[test]

@@ -7,8 +7,8 @@ mod common;
 
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
-    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, compress_transposable,
-    decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
+    Compressed, Isa, MatMut, Method, Options, Pattern, Pool, Rng, Scratch, compress,
+    compress_transposable, decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
 };
 use std::fmt::Write as _;
 
@@ -52,6 +52,39 @@ impl Job {
         let (b, c) = (data.bells(inner * cols), data.bells(rows * cols));
         let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.3, 0.7)][data.below(3)];
         Self { p, method, shape: (rows, inner, cols), alpha, beta, a, b, c }
+    }
+
+    /// `prune` and `prune_gemm` cut into calls: rows, columns of C and the inner dimension in two each.
+    fn run_in_parts(&self, options: &Options<'_>) -> (Vec<u32>, Vec<u32>) {
+        let Self { p, method, shape: (rows, inner, cols), alpha, beta, .. } = *self;
+        let halves = |size: usize, step: usize| {
+            let cut = (size / 2).next_multiple_of(step).min(size);
+            [0..cut, cut..size].into_iter().filter(|part| !part.is_empty())
+        };
+        let a = Dense::new(&self.a, rows, inner, Order::Cols, 1);
+        let b = Dense::new(&self.b, inner, cols, Order::Rows, 0);
+        let (mut pruned, mut c) = (vec![1.0; rows * inner], self.c.clone());
+        let mut scratch = Scratch::new();
+        for r in halves(rows, 1) {
+            for k in halves(inner, p.m()) {
+                let a = a.view().part(r.clone(), k.clone());
+                let method = shard(method, r.start, k.start);
+                let to = &mut pruned[r.start * inner + k.start..];
+                let to = MatMut::new(to, r.len(), k.len(), inner.cast_signed(), 1).expect("a part");
+                prune(options, method, p, a, to).expect("prune");
+                for j in halves(cols, 1) {
+                    // A later part of the chain goes on from what is there.
+                    let beta = if k.start == 0 { beta } else { 1.0 };
+                    let b = b.view().part(k.clone(), j.clone());
+                    let to = &mut c[r.start * cols + j.start..];
+                    let to =
+                        MatMut::new(to, r.len(), j.len(), cols.cast_signed(), 1).expect("a part");
+                    prune_gemm(options, &mut scratch, method, p, alpha, a, b, beta, to)
+                        .expect("prune_gemm");
+                }
+            }
+        }
+        (bits(&pruned), bits(&c))
     }
 
     /// Runs every operation in its forms, which must agree, and returns what came out.
@@ -109,6 +142,17 @@ fn later_methods(p: Pattern) -> Vec<(Method, &'static str)> {
         all.push((Method::MvueApprox(rng), "mvue_approx"));
     }
     all
+}
+
+/// The method for a shard that begins at this row and column.
+fn shard(method: Method, row: usize, col: usize) -> Method {
+    let moved = |rng: Rng| rng.at(rng.row0 + row as u64, rng.col0 + col as u64);
+    match method {
+        Method::Mvue(rng) => Method::Mvue(moved(rng)),
+        Method::MvueApprox(rng) => Method::MvueApprox(moved(rng)),
+        // What draws nothing does not ask where it is; what draws and is not named above fails here.
+        other => other,
+    }
 }
 
 fn methods(stream: u64) -> [Method; 3] {
@@ -190,8 +234,10 @@ impl Digest {
     }
 }
 
-/// A line for every operation, pattern, method and shape.
+/// A line for every operation, pattern, method and shape: whatever the storages, the threads, and the calls
+/// into which the work is cut.
 fn digests(isa: Isa) -> String {
+    let pools = [1, 3].map(|n| Pool::new(n).expect("a small pool"));
     let mut text = String::new();
     let first = |p: Pattern| methods(p.m() as u64).into_iter().zip(["mvue", "magnitude", "keep"]);
     let mut cases: Vec<(Pattern, Vec<(Method, &str)>)> =
@@ -217,6 +263,16 @@ fn digests(isa: Isa) -> String {
                     all = Some(got);
                 }
                 let r = all.expect("three storages");
+                let what = format!("{p} {name} {shape:?} {isa:?}");
+                for pool in &pools {
+                    let options = Options::new().isa(isa).pool(pool);
+                    let threads = pool.threads();
+                    let got = job.run(&options, [Order::Rows; 3]);
+                    assert!(got == r, "{what} {threads} threads");
+                    let (pruned, product) = job.run_in_parts(&options);
+                    assert!(pruned == r.pruned, "{what} pruned in parts, {threads} threads");
+                    assert!(product == r.product, "{what} multiplied in parts, {threads} threads");
+                }
                 let (rows, inner, cols) = shape;
                 for (op, digest) in [
                     ("compress", Digest::new().words(&r.values).bytes(&r.meta)),

@@ -5,8 +5,8 @@ use super::status::status_of;
 use super::types::{SPNM_E_PANIC, SPNM_OK, spnm_status};
 use crate::error::Error;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::Once;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::{Once, OnceLock};
 
 /// Why a call was refused, already as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +45,26 @@ thread_local! {
 
 /// Keeps the panic hook, which would print, from running for panics that [`guard`] turns into a
 /// status: those inside an entry, and those of pool threads.
+///
+/// Allocates nothing, since a first call may find no memory: a closure without captures needs no box.
 fn silence() {
-    static ONCE: Once = Once::new();
-    if ONCE.is_completed() || std::thread::panicking() {
+    static INSTALLED: Once = Once::new();
+    static HOOK: OnceLock<Hook> = OnceLock::new();
+    if INSTALLED.is_completed() || std::thread::panicking() {
         return;
     }
-    ONCE.call_once(|| {
-        let hook = take_hook();
-        set_hook(Box::new(move |info| {
+    INSTALLED.call_once(|| {
+        HOOK.get_or_init(take_hook);
+        set_hook(Box::new(|info| {
             let ours = |name: &str| name.starts_with("spnm-");
-            if !INSIDE.get() && !std::thread::current().name().is_some_and(ours) {
+            if !INSIDE.get()
+                && !std::thread::current().name().is_some_and(ours)
+                && let Some(hook) = HOOK.get()
+            {
                 hook(info);
             }
         }));
     });
 }
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;

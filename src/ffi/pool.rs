@@ -1,8 +1,8 @@
 //! The opaque pool: threads, and the working memory that calls with it reuse.
 
 use super::arguments::not_null;
-use super::guard::{compute, guard};
-use super::types::spnm_status;
+use super::guard::{Refused, compute, guard};
+use super::types::{SPNM_E_MEMORY, spnm_status};
 use crate::ops::Scratch;
 use crate::pool::Pool;
 use std::sync::{Mutex, PoisonError};
@@ -38,8 +38,7 @@ impl spnm_pool {
 ///
 /// Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
 /// not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
-/// so allocate no more once it has grown to what they need, but for the few bytes by which a task is
-/// handed to a thread.
+/// so allocate no more once it has grown to what they need.
 ///
 /// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
 /// the work alone, and may be freed.
@@ -49,7 +48,8 @@ impl spnm_pool {
 ///
 /// SPNM_E_NULL    pool is NULL
 /// SPNM_E_OPTION  threads is 0 or above 4096
-/// SPNM_E_MEMORY  a thread could not be started
+/// SPNM_E_MEMORY  a thread could not be started. (Some hundred bytes that Rust's std::thread allocates for
+///                each are beyond its reach: memory that ends exactly there ends the process.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_pool_create(
     threads: usize,
@@ -63,13 +63,17 @@ pub unsafe extern "C" fn spnm_pool_create(
             idle: Mutex::default(),
             process: std::process::id(),
         };
+        // A box that may be refused: a vector of one, without room for more.
+        let mut made_in = Vec::new();
+        made_in.try_reserve_exact(1).map_err(|_| Refused(SPNM_E_MEMORY))?;
+        made_in.push(made);
         // SAFETY: not NULL, and the caller vouches for it.
-        unsafe { pool.write_unaligned(Box::into_raw(Box::new(made))) };
+        unsafe { pool.write_unaligned(Box::into_raw(made_in.into_boxed_slice()).cast()) };
         Ok(())
     })
 }
 
-/// Ends a pool's threads and frees it. No call may be using it, and none may use it any more. NULL is
+/// Ends a pool's threads, waits for them, and frees it. No call may be using it, and none may use it any more. NULL is
 /// fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_pool_free(pool: *mut spnm_pool) {

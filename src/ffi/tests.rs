@@ -10,6 +10,7 @@ use super::tensor::*;
 use super::transposable::*;
 use super::types::*;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const fn number(text: &str) -> u32 {
     match u32::from_str_radix(text, 10) {
@@ -37,6 +38,39 @@ fn a_panic_becomes_a_status_and_prints_nothing() {
     assert_eq!(compute(|| panic!("nor this")), SPNM_E_PANIC);
     assert_eq!(guard(|| Err(Refused(SPNM_E_META))), SPNM_E_META);
     assert_eq!(guard(|| Ok(())), SPNM_OK);
+}
+
+#[test]
+fn a_panic_in_a_worker_becomes_a_status_and_leaves_the_pool_usable() {
+    let mut pool: *mut spnm_pool = null_mut();
+    // SAFETY: a valid out-pointer.
+    assert_eq!(unsafe { spnm_pool_create(3, &raw mut pool) }, SPNM_OK);
+    // SAFETY: alive until it is freed below.
+    let threads = unsafe { &(*pool).pool };
+    for turn in 0..50 {
+        // Whichever thread gets the task: the caller's own, or a worker.
+        let status = compute(|| {
+            crate::pool::run(Some(threads), 8, |task, _| assert!(task != turn % 8, "a bug"));
+            Ok(())
+        });
+        assert_eq!(status, SPNM_E_PANIC);
+        let done = AtomicUsize::new(0);
+        let status = compute(|| {
+            crate::pool::run(Some(threads), 8, |_, _| {
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+            Ok(())
+        });
+        assert_eq!((status, done.into_inner()), (SPNM_OK, 8));
+    }
+    // A panic while the working memory of a pool is lent out leaves the rest of it.
+    let lend = |bug: bool| {
+        // SAFETY: alive until it is freed below.
+        compute(|| unsafe { &*pool }.with_scratch(|_| if bug { panic!("a bug") } else { Ok(()) }))
+    };
+    assert_eq!([lend(false), lend(true), lend(false)], [SPNM_OK, SPNM_E_PANIC, SPNM_OK]);
+    // SAFETY: not used any more.
+    unsafe { spnm_pool_free(pool) };
 }
 
 #[test]
