@@ -68,7 +68,7 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     });
     baseline.finish();
 
-    for pattern in PATTERNS {
+    for pattern in patterns() {
         let expected = LazyCell::new(|| Expected::new(shape, pattern, &a_rows, &b_rows));
         // The storage that has the most use, and for 2:4 the other one too.
         let storages = |usual, other| match pattern {
