@@ -208,12 +208,17 @@ fn digests(isa: Isa) -> String {
     let mut cases: Vec<(Pattern, Vec<(Method, &str)>)> =
         Pattern::ALL.iter().map(|&p| (p, first(p).collect())).collect();
     cases.extend(Pattern::ALL.iter().map(|&p| (p, later_methods(p))));
-    // Rows that share indices: as they came later still, behind these.
+    method_digests(isa, cases, &mut text);
+    transposable_digests(isa, &mut text);
+    // Rows that share indices.
     let groups = [(Pattern::N2M4, 2), (Pattern::N1M2, 5), (Pattern::N2M4, 8), (Pattern::N4M8, 8)];
-    for (p, rows) in groups.into_iter().chain([(Pattern::N1M16, 16), (Pattern::N8M16, 64)]) {
-        let p = p.grouped(rows).expect("a group of rows");
-        cases.push((p, first(p).collect()));
-    }
+    let groups = groups.into_iter().chain([(Pattern::N1M16, 16), (Pattern::N8M16, 64)]);
+    let grouped = groups.map(|(p, rows)| p.grouped(rows).expect("a group of rows"));
+    method_digests(isa, grouped.map(|p| (p, first(p).collect())).collect(), &mut text);
+    text
+}
+
+fn method_digests(isa: Isa, cases: Vec<(Pattern, Vec<(Method, &str)>)>, text: &mut String) {
     for (p, methods) in cases {
         for (method, name) in methods {
             let shapes = [
@@ -246,8 +251,6 @@ fn digests(isa: Isa) -> String {
             }
         }
     }
-    transposable_digests(isa, &mut text);
-    text
 }
 
 /// A line for every shape, storage by storage and with threads the same.

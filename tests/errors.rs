@@ -291,6 +291,24 @@ fn shards_that_do_not_begin_a_group_of_rows() {
     }
 }
 
+#[test]
+fn methods_without_groups_of_rows() {
+    let mut t = Bench::new();
+    let (a, b) = (t.a(), t.b());
+    let p = P.grouped(4).expect("a group of rows");
+    let want = Error::Ungrouped { rows: 4 };
+    for method in [Method::MvueApprox(Rng::new(1, 2)), Method::SoftThreshold] {
+        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+        refused(compress(&OPTIONS, method, a, out.as_mut()), want, &["groups of 4 rows"]);
+        assert!(out.values().iter().all(|&x| x == 0.0));
+        let dense = t.dense();
+        refused(prune(&OPTIONS, method, p, a, dense), want, &["4"]);
+        let c = t.c();
+        refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, &["4"]);
+    }
+    refused(spnm::soft_threshold_scale(&OPTIONS, p, a), want, &["4"]);
+}
+
 /// Rows that share indices share a row of metadata, and what one of them keeps all do.
 #[test]
 fn groups_of_rows_that_are_refused() {

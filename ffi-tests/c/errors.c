@@ -214,6 +214,13 @@ static void pattern_and_dtype_mistakes(void)
         REFUSED(SPNM_E_PATTERN, spnm_prune(&options, method, &rng, n, m, 1, &a, &out));
         REFUSED(SPNM_E_PATTERN, spnm_prune_gemm(&options, method, &rng, n, m, 1, 1, &a, &b, 0, &c));
     }
+    /* Methods that prune each row by itself. */
+    static const uint32_t single[] = {SPNM_MVUE_APPROX, SPNM_SOFT_THRESHOLD};
+    for (size_t i = 0; i < 2; i++) {
+        kept.group = 8; REFUSED(SPNM_E_OPTION, spnm_compress(&options, single[i], &rng, &a, &kept));
+        REFUSED(SPNM_E_OPTION, spnm_prune(&options, single[i], &rng, 2, 4, 8, &a, &out));
+        REFUSED(SPNM_E_OPTION, spnm_prune_gemm(&options, single[i], &rng, 2, 4, 8, 1, &a, &b, 0, &c));
+    }
     static const uint32_t groups[] = {0, 65, 256 + 8, UINT32_MAX};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         uint32_t group = groups[i];

@@ -88,6 +88,17 @@ pub(crate) struct GroupTileJob {
     /// Columns of C that lie in the panel.
     pub(crate) cols: usize,
     pub(crate) init: Init,
+    /// What is fetched into the cache meanwhile.
+    pub(crate) ahead: Ahead,
+}
+
+/// A part of a matrix, rows contiguous, that is read soon. It need not be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub(crate) data: *const f32,
+    pub(crate) stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
 }
 
 /// # Safety

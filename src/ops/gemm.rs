@@ -184,7 +184,7 @@ fn product(
         slice: floats(blocking.slice_floats(extent)),
         values: match source {
             Source::Direct(_) => 0,
-            _ => floats(blocking.rows * pattern.row_values(staged)),
+            _ => floats(blocking.rows * (pattern.row_values(staged) + group::padding(pattern))),
         },
         meta: match source {
             Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
@@ -284,7 +284,8 @@ impl Product<'_> {
         }
         let p = self.pattern;
         let group = k.start / p.m();
-        let (ld_values, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
+        let (kept, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
+        let ld_values = kept + group::padding(p);
         let given = |a: CompressedRef<'_>| {
             let a = a.part(rows.start, group, rows.len(), k.len());
             Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }
@@ -301,7 +302,7 @@ impl Product<'_> {
                         target: values,
                         to: ld_values.cast_signed(),
                         rows: rows.len(),
-                        cols: ld_values,
+                        cols: kept,
                     });
                     self.scale(
                         values,
@@ -344,8 +345,10 @@ impl Product<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             if alpha != 1.0 {
-                for j in 0..rows * ld_values {
-                    *values.add(j) *= alpha;
+                for i in 0..rows {
+                    for j in 0..self.pattern.row_values(inner) {
+                        *values.add(i * ld_values + j) *= alpha;
+                    }
                 }
             }
             // Zeros times an infinite or NaN alpha, where there is nothing to multiply.

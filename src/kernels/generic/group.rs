@@ -161,7 +161,7 @@ pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
 /// R is at most 8.
 #[inline(always)]
 pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &GroupTileJob) {
-    let (mut first, mut columns) = (0, job.columns);
+    let (mut first, mut columns, mut fetched) = (0, job.columns, 0);
     while first < job.rows {
         let rows = job.group.min(job.rows - first);
         let mut left = rows.div_ceil(R);
@@ -184,6 +184,16 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &
             }
             i += block;
             left -= 1;
+            // A share of what is ahead at a time: it must not stand in the way.
+            let share = (first + i) * job.ahead.rows / job.rows;
+            while fetched < share {
+                let offset = fetched.cast_signed().wrapping_mul(job.ahead.stride);
+                let row = job.ahead.data.wrapping_offset(offset);
+                for line in 0..job.ahead.cols.div_ceil(LINE) {
+                    l.prefetch(row.wrapping_add(line * LINE));
+                }
+                fetched += 1;
+            }
         }
         first += rows;
         columns = columns.wrapping_add(job.ld_columns);

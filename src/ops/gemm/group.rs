@@ -2,7 +2,7 @@
 //! panel of a micro-kernel of its own.
 
 use super::{Init, Product, Staged, lines};
-use crate::kernels::group::GroupTileJob;
+use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::group::columns_of;
 use crate::pattern::Pattern;
 use std::ops::Range;
@@ -16,6 +16,12 @@ pub(super) fn columns_bytes(pattern: Pattern, rows: usize, staged: usize) -> usi
         1 => 0,
         _ => lines(pattern.meta_rows(rows) * pattern.row_values(staged) * size_of::<u32>()),
     }
+}
+
+/// f32s between the staged rows of a block: the micro-kernel reads one value of each of several rows at a
+/// time, which must not be a power of two apart.
+pub(super) const fn padding(pattern: Pattern) -> usize {
+    if pattern.group() > 1 { 16 } else { 0 }
 }
 
 impl Product<'_> {
@@ -43,7 +49,7 @@ impl Product<'_> {
                 }
             }
         }
-        let wide = self.blocking.widest();
+        let (wide, last) = (self.blocking.widest(), cols.end);
         for first in cols.clone().step_by(wide) {
             let cols = first..cols.end.min(first + wide);
             let part = self.c.part(rows.clone(), cols.clone());
@@ -80,6 +86,7 @@ impl Product<'_> {
                             1.0 => Init::Load,
                             beta => Init::Scale(beta),
                         },
+                        ahead: self.ahead(from..to, cols.end..last.min(cols.end + wide)),
                     };
                     self.panels(job, from - k.start, to - from);
                     from = to;
@@ -92,6 +99,13 @@ impl Product<'_> {
                 }
             }
         }
+    }
+
+    /// Rows `k`, columns `cols` of B, which are packed next, where its rows are contiguous.
+    fn ahead(&self, k: Range<usize>, cols: Range<usize>) -> Ahead {
+        let rows = if self.b.col_stride == 1 { k.len() } else { 0 };
+        let data = self.b.address(k.start, cols.start);
+        Ahead { data, stride: self.b.row_stride, rows, cols: cols.len() }
     }
 
     /// Where each panel of `cols` columns begins, the place of its micro-kernel and its width.
@@ -129,12 +143,20 @@ impl Product<'_> {
     /// As [`GroupTileFn`](crate::kernels::group::GroupTileFn), for every panel.
     unsafe fn panels(&self, job: GroupTileJob, begun: usize, depth: usize) {
         let depth = depth.next_multiple_of(self.pattern.m());
+        // Each panel fetches its share.
+        let share = |col: usize| job.ahead.rows * col.min(job.cols) / job.cols;
         self.each_panel(job.cols, |col, place, width| {
+            let offset = share(col).cast_signed().wrapping_mul(job.ahead.stride);
             let job = GroupTileJob {
                 b: job.b.wrapping_add(col * depth).wrapping_sub(begun * width),
                 ldb: width.cast_signed(),
                 c: job.c.wrapping_add(col),
                 cols: width.min(job.cols - col),
+                ahead: Ahead {
+                    data: job.ahead.data.wrapping_offset(offset),
+                    rows: share(col + width) - share(col),
+                    ..job.ahead
+                },
                 ..job
             };
             // SAFETY: a level that the CPU has; the caller's promise.
