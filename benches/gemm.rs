@@ -3,7 +3,7 @@
 mod common;
 
 use common::product::{Layout, Shape, Storage, dense};
-use common::{PATTERNS, data, flops, group, is_test, levels, print_table, transposed};
+use common::{PATTERNS, data, flops, group, grouped, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
     Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress, decompress,
@@ -68,7 +68,7 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     });
     baseline.finish();
 
-    for pattern in PATTERNS {
+    for pattern in PATTERNS.into_iter().chain(grouped()) {
         let expected = LazyCell::new(|| Expected::new(shape, pattern, &a_rows, &b_rows));
         // The storage that has the most use, and for 2:4 the other one too.
         let storages = |usual, other| match pattern {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PATTERNS, data, entries, is_test, levels, print_table, transposed};
+use common::{PATTERNS, data, entries, grouped, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
     Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress, compress_transposable,
@@ -94,7 +94,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
 
     let mut group = common::group(criterion, "compress");
     group.throughput(entries(rows, cols));
-    for &pattern in Pattern::ALL {
+    for pattern in Pattern::ALL.iter().copied().chain(grouped()) {
         let expected = LazyCell::new(|| {
             let a = MatRef::row_major(&by_rows, rows, cols).expect("its own buffer");
             compressed(Isa::Reference, METHOD, pattern, a)

@@ -120,6 +120,7 @@ step_oracle() { # the committed vectors are what the NumPy definition returns
   "$python" tests/oracle/make_estimators.py --check
   "$python" tests/oracle/soft_threshold.py --check
   "$python" tests/oracle/make_tensor.py --check
+  "$python" tests/oracle/groups.py --check
 }
 
 step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out

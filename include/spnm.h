@@ -93,8 +93,8 @@
 #define SPNM_E_OPTION (-3)
 
 /**
- * n:m is not a supported pattern or not one of the method's, or group is not 1. Patterns: 1:2, 1:4,
- * 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
+ * n:m is not a supported pattern or not one of the method's, or group is not 1 .. 64.
+ * Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
  */
 #define SPNM_E_PATTERN (-4)
 
@@ -104,7 +104,7 @@
 #define SPNM_E_DTYPE (-5)
 
 /**
- * Two operands disagree about a size, or col0 is not a multiple of m.
+ * Two operands disagree about a size, col0 is not a multiple of m, or row0 not of group.
  */
 #define SPNM_E_SHAPE (-6)
 
@@ -279,7 +279,7 @@ typedef struct spnm_rng {
      */
     uint64_t stream;
     /**
-     * The row of A's element (0, 0) in the whole matrix.
+     * The row of A's element (0, 0) in the whole matrix: a multiple of group.
      */
     uint64_t row0;
     /**
@@ -342,7 +342,7 @@ typedef struct spnm_compressed {
      */
     void *values;
     /**
-     * Row r of the packed indices begins at byte r * ld_meta.
+     * The packed indices of row r begin at byte r / group * ld_meta.
      */
     uint8_t *meta;
     /**
@@ -374,7 +374,7 @@ typedef struct spnm_compressed {
      */
     uint32_t dtype;
     /**
-     * Consecutive rows that share one set of indices: 1.
+     * Consecutive rows that share one set of indices, and one row of meta: 1 .. 64.
      */
     uint32_t group;
 } spnm_compressed;
@@ -537,12 +537,13 @@ void spnm_pool_free(struct spnm_pool *pool);
  * Formula: with groups = ceil(cols / m) and index widths w = 1, 2, 4, 4 bits for m = 2, 4, 8, 16:
  * *ld_values = groups * n elements, *ld_meta = ceil(groups * n * w / 8) bytes.
  *
- * The buffers then need rows * *ld_values elements and ceil(rows / group) * *ld_meta bytes.
+ * The buffers then need rows * *ld_values elements and ceil(rows / group) * *ld_meta bytes; group is the
+ * number of consecutive rows that share one set of indices.
  *
  * Output: *ld_values, *ld_meta, written on success alone
  *
  * SPNM_E_NULL      ld_values or ld_meta is NULL
- * SPNM_E_PATTERN   n:m is not supported, or group is not 1
+ * SPNM_E_PATTERN   n:m is not supported, or group is not 1 .. 64
  * SPNM_E_OVERFLOW  rows >= 2^31, groups in a row >= 2^32, or a buffer would exceed the address space
  */
 spnm_status spnm_compressed_layout(size_t rows,
@@ -560,6 +561,13 @@ spnm_status spnm_compressed_layout(size_t rows,
  *   behaves as if it were padded with zeros. 0 rows or columns are a valid no-op.
  * Units: the strides of a in elements, out->ld_values in elements, out->ld_meta in bytes. Rows
  *   contiguous (col_stride 1) and columns contiguous (row_stride 1) are fast; others work.
+ * Groups of rows: with out->group = g > 1 (vector-wise N:M), rows g i .. g i + g - 1 share one set of
+ *   indices; the last such group may have fewer. In the formulas of the methods the norm
+ *   |x| = sqrt(sum of x_r^2 over its rows r) of a position takes the place of a magnitude. MVUE keeps a
+ *   position with probability p = min(1, |x| / tau) and returns x_r / p in every row: unbiased, with the
+ *   least variance of all estimates that share indices, sum over positions and rows of x_r^2 (1/p - 1).
+ *   Norms are robust: no square over- or underflows that counts. The random word is that of the first
+ *   row, so rng->row0 is a multiple of g. SPNM_KEEP: a position is non-zero where any row is.
  * rng: read by the methods that draw random numbers (SPNM_MVUE, SPNM_MVUE_APPROX); may be NULL for the
  *   others.
  * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
@@ -577,7 +585,8 @@ spnm_status spnm_compressed_layout(size_t rows,
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
- * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+ * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m, or rng->row0
+ *                     not of group (methods that draw)
  * SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
  * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32; for a drawing
  *                     method row0 + rows > 2^31 or col0 / m + groups > 2^32
@@ -608,7 +617,8 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
- * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+ * SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m, or rng->row0
+ *                     not of group (methods that draw)
  * SPNM_E_STRIDE       elements of out share memory
  * SPNM_E_OVERFLOW     as for spnm_compress
  * SPNM_E_OVERLAP      out is not a, and overlaps it
@@ -660,8 +670,9 @@ spnm_status spnm_decompress(const struct spnm_options *options,
  * group, is well formed.
  *
  * Output: *bad_row and *bad_group, written with SPNM_E_META alone: the first row with a malformed
- *   group and that group, or the number of groups where only the row's padding bits are set. Either
- *   pointer may be NULL where the place is of no interest.
+ *   group (where rows share indices, the first of those) and that group, or the number of groups
+ *   where only the row's padding bits are set. Either pointer may be NULL where the place is of no
+ *   interest.
  *
  * SPNM_E_NULL      a is NULL; a->values or a->meta is NULL and the matrix has elements
  * SPNM_E_PATTERN   a->n, a->m, a->group are no supported pattern
@@ -686,6 +697,8 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  * Malformed metadata: memory-safe; an index counts modulo m. See spnm_validate.
  * Determinism: the same bits on every level and CPU, for every number of threads, and however the
  *   caller cuts rows and columns of C into calls.
+ * Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
+ *   them (of 8 at a time); the bits are those of the chains above.
  * Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
  *   KiB a thread: with a pool it is kept there and reused; without one it is allocated and freed in
  *   the call.
@@ -770,7 +783,7 @@ spnm_status spnm_soft_threshold_scale(const struct spnm_options *options,
  * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32
  * SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ; rng->col0
- *                     is not a multiple of m
+ *                     is not a multiple of m, or rng->row0 not of group (methods that draw)
  * SPNM_E_STRIDE       elements of c share memory
  * SPNM_E_OVERFLOW     as for spnm_compress
  * SPNM_E_OVERLAP      c overlaps a or b

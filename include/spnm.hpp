@@ -96,26 +96,31 @@ public:
 
     static spnm_status create(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m,
                               compressed &out) noexcept {
+        return create(rows, cols, n, m, 1, out);
+    }
+    // With one set of indices, and one row of meta, for every `group` rows.
+    static spnm_status create(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m,
+                              std::uint32_t group, compressed &out) noexcept {
         std::size_t ld_values = 0, ld_meta = 0;
-        const spnm_status status = spnm_compressed_layout(rows, cols, n, m, 1, &ld_values, &ld_meta);
+        const spnm_status status = spnm_compressed_layout(rows, cols, n, m, group, &ld_values, &ld_meta);
         if (status != SPNM_OK) {
             return status;
         }
         std::unique_ptr<float[]> values(new (std::nothrow) float[rows * ld_values]());
-        std::unique_ptr<std::uint8_t[]> meta(new (std::nothrow) std::uint8_t[rows * ld_meta]());
+        std::unique_ptr<std::uint8_t[]> meta(new (std::nothrow) std::uint8_t[(rows / group + (rows % group != 0)) * ld_meta]());
         if (!values || !meta) {
             return SPNM_E_MEMORY;
         }
         out.values_ = std::move(values);
         out.meta_ = std::move(meta);
         out.view_ = spnm_compressed{out.values_.get(), out.meta_.get(), rows, cols, ld_values, ld_meta,
-                                    n, m, SPNM_F32, 1};
+                                    n, m, SPNM_F32, group};
         return SPNM_OK;
     }
 
 #if SPNM_EXCEPTIONS
-    compressed(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m) {
-        check(create(rows, cols, n, m, *this));
+    compressed(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m, std::uint32_t group = 1) {
+        check(create(rows, cols, n, m, group, *this));
     }
 #endif
 

@@ -4,7 +4,8 @@
 //! the n indices of a group (1, 2, 4, 4 bits each for m = 2, 4, 8, 16), then the next group, packed
 //! from the low bits up, each row starting on a byte, padding bits zero. For 2:4 a group is NVIDIA's
 //! nibble `i0 | i1 << 2`. A group with fewer than n non-zeros is filled up with +0 at its highest
-//! free positions; what transposable masks keep has two of every group already, and is left so.
+//! free positions; what transposable masks keep has two of every group already, and is left so. Rows of
+//! a group that share indices ([`Pattern::grouped`]) share one row of metadata: `[ceil(rows / group)][ld_meta]`.
 
 use crate::error::Error;
 use crate::pattern::Pattern;
@@ -115,19 +116,21 @@ impl<'a> CompressedRef<'a> {
         self.ld_values
     }
 
-    /// Bytes from one row of metadata to the next.
+    /// Bytes from one row of metadata (of each [`Pattern::group`] rows) to the next.
     #[must_use]
     pub const fn ld_meta(self) -> usize {
         self.ld_meta
     }
 
     /// The part of `rows` x `cols` whose first entry is that of row `row` and group `group`, a
-    /// multiple of 8 (so that its indices begin on a byte).
+    /// multiple of 8 (so that its indices begin on a byte). The row is the first of those that
+    /// share its indices, or the part ends with the last of them.
     pub(crate) const fn part(self, row: usize, group: usize, rows: usize, cols: usize) -> Self {
         let p = self.pattern;
+        let shared = row / p.group();
         Self {
             values: self.values.wrapping_add(row * self.ld_values + group * p.n()),
-            meta: self.meta.wrapping_add(row * self.ld_meta + group * p.group_bits() / 8),
+            meta: self.meta.wrapping_add(shared * self.ld_meta + group * p.group_bits() / 8),
             rows,
             cols,
             ..self
@@ -144,10 +147,12 @@ impl<'a> CompressedRef<'a> {
         if self.is_empty() {
             return Some((0, 0));
         }
-        let span = |ld: usize, row: usize| (self.rows - 1).checked_mul(ld)?.checked_add(row);
+        let span =
+            |rows: usize, ld: usize, row: usize| (rows - 1).checked_mul(ld)?.checked_add(row);
+        let p = self.pattern;
         Some((
-            span(self.ld_values, self.pattern.row_values(self.cols))?,
-            span(self.ld_meta, self.pattern.row_meta(self.cols))?,
+            span(self.rows, self.ld_values, p.row_values(self.cols))?,
+            span(p.meta_rows(self.rows), self.ld_meta, p.row_meta(self.cols))?,
         ))
     }
 
@@ -279,7 +284,7 @@ impl Compressed {
         }
         Ok(Self {
             values: zeroed(rows, pattern.row_values(cols))?,
-            meta: zeroed(rows, pattern.row_meta(cols))?,
+            meta: zeroed(pattern.meta_rows(rows), pattern.row_meta(cols))?,
             rows,
             cols,
             pattern,
@@ -292,7 +297,7 @@ impl Compressed {
         &self.values
     }
 
-    /// The packed indices: `rows` rows of [`Pattern::row_meta`] bytes each.
+    /// The packed indices: [`Pattern::meta_rows`] rows of [`Pattern::row_meta`] bytes each.
     #[must_use]
     pub fn meta(&self) -> &[u8] {
         &self.meta

@@ -36,6 +36,13 @@ pub enum Error {
         rows: u32,
     },
 
+    /// A method that has no groups of rows that share indices.
+    #[error("groups of {rows} rows: the method prunes each row by itself")]
+    Ungrouped {
+        /// The rows of a group that were asked for.
+        rows: usize,
+    },
+
     /// Two operands, or an operand and the pattern, disagree about a size.
     #[error("{what} is {got}, but must be {expected}")]
     Shape {
@@ -54,6 +61,15 @@ pub enum Error {
         col0: u64,
         /// The length of a group.
         m: usize,
+    },
+
+    /// The first row of a shard is not the first of a group of rows that share indices.
+    #[error("`row0` is {row0}, not a multiple of the group of {group} rows")]
+    ShardRow {
+        /// The shard's first row in the whole matrix.
+        row0: u64,
+        /// The rows of a group.
+        group: usize,
     },
 
     /// A leading dimension is shorter than a row.
@@ -117,11 +133,11 @@ pub enum Error {
         pattern.n()
     )]
     NotNm {
-        /// The first row with such a group.
+        /// The first row with such a group (of rows that share indices: the first of them).
         row: usize,
         /// The first such group in that row.
         group: usize,
-        /// How many of its entries are not zero.
+        /// How many of its entries are not zero (in any of the rows that share indices).
         nonzeros: usize,
         /// The pattern asked for.
         pattern: Pattern,
@@ -130,7 +146,7 @@ pub enum Error {
     /// Metadata is malformed: indices not ascending, out of range, or padding bits set.
     #[error("malformed metadata in row {row}, group {group}")]
     Meta {
-        /// The first row with malformed metadata.
+        /// The first row with malformed metadata (of rows that share it: the first of them).
         row: usize,
         /// The first malformed group in that row (the number of groups: the padding bits).
         group: usize,

@@ -125,10 +125,14 @@ impl Job {
 /// Keeps the first n non-zeros of every group, so that KEEP has something to accept.
 fn prune_by_hand(a: &[f32], cols: usize, p: Pattern) -> Vec<f32> {
     let mut out = a.to_vec();
-    for row in out.chunks_mut(cols.max(1)) {
-        for group in row.chunks_mut(p.m()) {
-            let extra = group.iter_mut().filter(|x| **x != 0.0).skip(p.n());
-            extra.for_each(|x| *x = 0.0);
+    for rows in out.chunks_mut(cols.max(1) * p.group()) {
+        for group in (0..cols).step_by(p.m()) {
+            // Columns of a group of rows, of which a row has one entry.
+            let column = |j: usize| (j..rows.len()).step_by(cols);
+            let entries = group..cols.min(group + p.m());
+            let full = entries.filter(|&j| column(j).any(|at| rows[at] != 0.0));
+            let extra: Vec<usize> = full.skip(p.n()).flat_map(column).collect();
+            extra.into_iter().for_each(|at| rows[at] = 0.0);
         }
     }
     out
@@ -156,7 +160,13 @@ fn shard(method: Method, row: usize, col: usize) -> Method {
 }
 
 fn methods(stream: u64) -> [Method; 3] {
-    [Method::Mvue(Rng::new(0xD1CE, stream).at(9, 48)), Method::Magnitude, Method::Keep]
+    methods_of(Pattern::N2M4, stream)
+}
+
+/// From row 9, or the ninth group of rows, on.
+fn methods_of(p: Pattern, stream: u64) -> [Method; 3] {
+    let rng = Rng::new(0xD1CE, stream).at(9 * p.group() as u64, 48);
+    [Method::Mvue(rng), Method::Magnitude, Method::Keep]
 }
 
 #[test]
@@ -239,10 +249,22 @@ impl Digest {
 fn digests(isa: Isa) -> String {
     let pools = [1, 3].map(|n| Pool::new(n).expect("a small pool"));
     let mut text = String::new();
-    let first = |p: Pattern| methods(p.m() as u64).into_iter().zip(["mvue", "magnitude", "keep"]);
+    let first =
+        |p: Pattern| methods_of(p, p.m() as u64).into_iter().zip(["mvue", "magnitude", "keep"]);
     let mut cases: Vec<(Pattern, Vec<(Method, &str)>)> =
         Pattern::ALL.iter().map(|&p| (p, first(p).collect())).collect();
     cases.extend(Pattern::ALL.iter().map(|&p| (p, later_methods(p))));
+    method_digests(isa, cases, &mut text);
+    transposable_digests(isa, &mut text);
+    // Rows that share indices.
+    let groups = [(Pattern::N2M4, 2), (Pattern::N1M2, 5), (Pattern::N2M4, 8), (Pattern::N4M8, 8)];
+    let groups = groups.into_iter().chain([(Pattern::N1M16, 16), (Pattern::N8M16, 64)]);
+    let grouped = groups.map(|(p, rows)| p.grouped(rows).expect("a group of rows"));
+    method_digests(isa, grouped.map(|p| (p, first(p).collect())).collect(), &mut text);
+    text
+}
+
+fn method_digests(isa: Isa, cases: Vec<(Pattern, Vec<(Method, &str)>)>, text: &mut String) {
     for (p, methods) in cases {
         for (method, name) in methods {
             let shapes = [
@@ -285,8 +307,6 @@ fn digests(isa: Isa) -> String {
             }
         }
     }
-    transposable_digests(isa, &mut text);
-    text
 }
 
 /// A line for every shape, storage by storage and with threads the same.

@@ -271,6 +271,74 @@ fn shards_that_do_not_begin_a_group() {
 }
 
 #[test]
+fn shards_that_do_not_begin_a_group_of_rows() {
+    let mut t = Bench::new();
+    let (a, b) = (t.a(), t.b());
+    for (group, row0) in [(2, 1), (4, 6), (64, 32), (3, u64::MAX - 1)] {
+        let p = P.grouped(group).expect("a group of rows");
+        let method = Method::Mvue(Rng::new(1, 2).at(row0, 0));
+        let want = Error::ShardRow { row0, group: group as usize };
+        let says = [&*row0.to_string(), &group.to_string(), "row0"];
+        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+        refused(compress(&OPTIONS, method, a, out.as_mut()), want, &says);
+        assert!(out.values().iter().all(|&x| x == 0.0));
+        let dense = t.dense();
+        refused(prune(&OPTIONS, method, p, a, dense), want, &says);
+        let c = t.c();
+        refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, &says);
+        // A method that draws nothing has no place.
+        compress(&OPTIONS, Method::Magnitude, a, out.as_mut()).expect("magnitude");
+    }
+}
+
+#[test]
+fn methods_without_groups_of_rows() {
+    let mut t = Bench::new();
+    let (a, b) = (t.a(), t.b());
+    let p = P.grouped(4).expect("a group of rows");
+    let want = Error::Ungrouped { rows: 4 };
+    for method in [Method::MvueApprox(Rng::new(1, 2)), Method::SoftThreshold] {
+        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+        refused(compress(&OPTIONS, method, a, out.as_mut()), want, &["groups of 4 rows"]);
+        assert!(out.values().iter().all(|&x| x == 0.0));
+        let dense = t.dense();
+        refused(prune(&OPTIONS, method, p, a, dense), want, &["4"]);
+        let c = t.c();
+        refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, &["4"]);
+    }
+    refused(spnm::soft_threshold_scale(&OPTIONS, p, a), want, &["4"]);
+}
+
+/// Rows that share indices share a row of metadata, and what one of them keeps all do.
+#[test]
+fn groups_of_rows_that_are_refused() {
+    let p = P.grouped(4).expect("a group of rows");
+    let (values, mut meta) = ([1.0f32; 36], [0x44u8; 3]);
+    let ok = CompressedRef::new(&values, &meta, 9, 8, p, 4, 1).expect("three rows of metadata");
+    assert_eq!(validate(ok), Ok(()));
+    let short = CompressedRef::new(&values, &meta[..2], 9, 8, p, 4, 1).map(|_| ());
+    refused(short, Error::OutOfSlice { needed: 3, len: 2 }, &["3", "2"]);
+    meta[1] = 0x04;
+    let bad = CompressedRef::new(&values, &meta, 9, 8, p, 4, 1).expect("buffers");
+    refused(validate(bad), Error::Meta { row: 4, group: 1 }, &["row 4", "group 1"]);
+
+    // Two non-zeros a row, three in all, in the second group of rows and the second of columns.
+    let mut data = vec![0.0; 9 * 8];
+    for (i, j) in [(4, 4), (4, 5), (7, 5), (7, 7)] {
+        data[i * 8 + j] = 1.0;
+    }
+    let want = Error::NotNm { row: 4, group: 1, nonzeros: 3, pattern: p };
+    for order in common::ORDERS {
+        let a = Dense::new(&data, 9, 8, order, 1);
+        let mut out = Compressed::new(9, 8, p).expect("memory");
+        let says = ["row 4", "group 1", "2:4x4"];
+        refused(compress(&OPTIONS, Method::Keep, a.view(), out.as_mut()), want, &says);
+        let mut out = Compressed::new(9, 8, P).expect("memory");
+        compress(&OPTIONS, Method::Keep, a.view(), out.as_mut()).expect("N:M row by row");
+    }
+}
+
+#[test]
 fn leading_dimensions_that_hold_no_row() {
     let mut t = Bench::new();
     let (a, b) = (t.a(), t.b());
@@ -773,6 +841,12 @@ fn patterns_and_pools() {
     }
     for &p in Pattern::ALL {
         assert_eq!(p.to_string().parse(), Ok(p));
+    }
+    for rows in [0, Pattern::MAX_GROUP + 1, 256 + 8, u32::MAX] {
+        refused(P.grouped(rows), Error::Group { rows }, &[&rows.to_string(), "1 to 64"]);
+    }
+    for text in ["2:4x", "2:4x0", "2:4x65", "2:4x-1", "2:4x2x2"] {
+        assert!(matches!(text.parse::<Pattern>(), Err(Error::Group { .. })), "{text:?}");
     }
     for threads in [0, Pool::MAX_THREADS + 1] {
         refused(Pool::new(threads), Error::Threads { threads }, &[&threads.to_string()]);

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{Data, by_effort, compressed, dense_of, levels, naive_gemm};
+use common::{Data, by_effort, compressed, dense_of, levels, naive_gemm, some_pattern};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Isa, MatMut, MatRef, Method, Options, Pattern, Rng,
     Scratch, analyse, compress, compress_transposable, decompress, gemm, lognormal_fit, prune,
@@ -267,10 +267,11 @@ impl Packed {
         slack: usize,
     ) -> Self {
         let ld = (p.row_values(cols) + slack, p.row_meta(cols) + slack);
-        let span =
-            |ld: usize, row: usize| if rows == 0 || cols == 0 { 0 } else { (rows - 1) * ld + row };
-        let values = arenas[0].place(4 * span(ld.0, p.row_values(cols)), places[0]);
-        let meta = arenas[1].place(span(ld.1, p.row_meta(cols)), places[1]);
+        let span = |rows: usize, ld: usize, row: usize| {
+            if rows == 0 || cols == 0 { 0 } else { (rows - 1) * ld + row }
+        };
+        let values = arenas[0].place(4 * span(rows, ld.0, p.row_values(cols)), places[0]);
+        let meta = arenas[1].place(span(p.meta_rows(rows), ld.1, p.row_meta(cols)), places[1]);
         Self { values, meta, rows, cols, p, ld }
     }
 
@@ -281,7 +282,7 @@ impl Packed {
             unsafe {
                 let values = &source.values()[i * kept..][..kept];
                 self.row_values(i).copy_from_nonoverlapping(values.as_ptr(), kept);
-                let meta = &source.meta()[i * bytes..][..bytes];
+                let meta = &source.meta()[i / self.p.group() * bytes..][..bytes];
                 self.row_meta(i).copy_from_nonoverlapping(meta.as_ptr(), bytes);
             }
         }
@@ -293,7 +294,7 @@ impl Packed {
     }
 
     fn row_meta(&self, i: usize) -> *mut u8 {
-        self.meta.ptr::<u8>().wrapping_add(i * self.ld.1)
+        self.meta.ptr::<u8>().wrapping_add(i / self.p.group() * self.ld.1)
     }
 
     fn view(&self) -> CompressedRef<'_> {
@@ -317,7 +318,10 @@ impl Packed {
         let (kept, bytes) = (self.p.row_values(self.cols), self.p.row_meta(self.cols));
         for i in 0..if self.cols == 0 { 0 } else { self.rows } {
             let last = i + 1 == self.rows;
-            let (v, m) = if last { (kept, bytes) } else { self.ld };
+            let (v, mut m) = if last { (kept, bytes) } else { self.ld };
+            if i / self.p.group() + 1 == self.p.meta_rows(self.rows) {
+                m = bytes;
+            }
             // SAFETY: rows of the blocks, up to the next one.
             let (values, meta) = unsafe {
                 (
@@ -329,7 +333,7 @@ impl Packed {
             assert!(same, "values of row {i}: {}", case_text());
             assert_eq!(
                 meta[..bytes],
-                want.meta()[i * bytes..][..bytes],
+                want.meta()[i / self.p.group() * bytes..][..bytes],
                 "row {i}: {}",
                 case_text()
             );
@@ -359,11 +363,15 @@ fn compress_prune_and_decompress() {
             // Two of the patterns a shape; every shape's neighbours have the others.
             for turn in 0..2 {
                 let p = Pattern::ALL[(count as usize + 5 * turn) % Pattern::ALL.len()];
+                // Now and then rows share indices.
+                let group = [1, 1, 1, 2, 3, 8, 33][count as usize % 7];
+                let p = p.grouped(group).expect("a group of rows");
                 let method = if data.below(3) == 0 {
                     Method::Magnitude
                 } else {
                     let col0 = (data.below(200) * p.m()) as u64;
-                    Method::Mvue(Rng::new(count, 1).at(data.below(99) as u64, col0))
+                    let row0 = (data.below(99) * p.group()) as u64;
+                    Method::Mvue(Rng::new(count, 1).at(row0, col0))
                 };
                 let want = compressed(Isa::Reference, method, &source, (rows, cols), p);
                 let dense = dense_of(want.values(), want.meta(), rows, cols, p);
@@ -468,7 +476,7 @@ impl Bench {
         (rows, inner, cols): (usize, usize, usize),
         places: &[[Place; 5]],
     ) {
-        let p = Pattern::ALL[data.below(Pattern::ALL.len())];
+        let p = some_pattern(data);
         let method = Method::Mvue(Rng::new(self.count as u64, 2));
         let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.5, 0.0), (1.0, 0.3)][data.below(4)];
         let source = data.matrix(0, rows * inner);

@@ -15,6 +15,11 @@ use std::time::{Duration, SystemTime};
 /// The patterns that are measured.
 pub const PATTERNS: [Pattern; 4] = [Pattern::N1M2, Pattern::N2M4, Pattern::N1M4, Pattern::N4M8];
 
+/// Rows that share indices.
+pub fn grouped() -> [Pattern; 2] {
+    [8, 16].map(|rows| Pattern::N2M4.grouped(rows).expect("a group of rows"))
+}
+
 /// The work of pruning, compressing or copying: entries of the dense matrix. Criterion's `elem/s`
 /// are entries per second.
 pub fn entries(rows: usize, cols: usize) -> Throughput {

@@ -214,7 +214,14 @@ static void pattern_and_dtype_mistakes(void)
         REFUSED(SPNM_E_PATTERN, spnm_prune(&options, method, &rng, n, m, 1, &a, &out));
         REFUSED(SPNM_E_PATTERN, spnm_prune_gemm(&options, method, &rng, n, m, 1, 1, &a, &b, 0, &c));
     }
-    static const uint32_t groups[] = {0, 2, 4, UINT32_MAX};
+    /* Methods that prune each row by itself. */
+    static const uint32_t single[] = {SPNM_MVUE_APPROX, SPNM_SOFT_THRESHOLD};
+    for (size_t i = 0; i < 2; i++) {
+        kept.group = 8; REFUSED(SPNM_E_OPTION, spnm_compress(&options, single[i], &rng, &a, &kept));
+        REFUSED(SPNM_E_OPTION, spnm_prune(&options, single[i], &rng, 2, 4, 8, &a, &out));
+        REFUSED(SPNM_E_OPTION, spnm_prune_gemm(&options, single[i], &rng, 2, 4, 8, 1, &a, &b, 0, &c));
+    }
+    static const uint32_t groups[] = {0, 65, 256 + 8, UINT32_MAX};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         uint32_t group = groups[i];
         EVERY_COMPRESSED(SPNM_E_PATTERN, kept.group = group);
@@ -254,6 +261,14 @@ static void shape_mistakes(void)
         rng.col0 = col0; REFUSED(SPNM_E_SHAPE, PRUNE_GEMM(SPNM_MVUE));
     }
     rng.col0 = UINT64_MAX; REFUSED(SPNM_E_SHAPE, COMPRESS(SPNM_MVUE));
+    /* A shard begins with a group of rows. */
+    static const uint64_t row0s[] = {1, 4, 7, 9, UINT64_MAX};
+    for (size_t i = 0; i < sizeof row0s / sizeof *row0s; i++) {
+        rng.row0 = row0s[i], kept.group = 8; REFUSED(SPNM_E_SHAPE, COMPRESS(SPNM_MVUE));
+        rng.row0 = row0s[i]; REFUSED(SPNM_E_SHAPE, spnm_prune(&options, SPNM_MVUE, &rng, 2, 4, 8, &a, &out));
+        rng.row0 = row0s[i];
+        REFUSED(SPNM_E_SHAPE, spnm_prune_gemm(&options, SPNM_MVUE, &rng, 2, 4, 8, 1, &a, &b, 0, &c));
+    }
 }
 
 static void stride_mistakes(void)

@@ -164,10 +164,9 @@ pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method,
     }
 }
 
-/// A pattern that is supported, with one set of indices a row.
+/// A pattern that is supported, with one set of indices for every `group` rows.
 pub(super) fn pattern(n: u32, m: u32, group: u32) -> Result<Pattern, Refused> {
-    let pattern = Pattern::new(n, m)?;
-    if group == 1 { Ok(pattern) } else { Err(Refused(SPNM_E_PATTERN)) }
+    Ok(Pattern::new(n, m)?.grouped(group)?)
 }
 
 /// An element type that is computed with.

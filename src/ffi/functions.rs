@@ -12,12 +12,13 @@ use crate::ops;
 /// Formula: with groups = ceil(cols / m) and index widths w = 1, 2, 4, 4 bits for m = 2, 4, 8, 16:
 /// *ld_values = groups * n elements, *ld_meta = ceil(groups * n * w / 8) bytes.
 ///
-/// The buffers then need rows * *ld_values elements and ceil(rows / group) * *ld_meta bytes.
+/// The buffers then need rows * *ld_values elements and ceil(rows / group) * *ld_meta bytes; group is the
+/// number of consecutive rows that share one set of indices.
 ///
 /// Output: *ld_values, *ld_meta, written on success alone
 ///
 /// SPNM_E_NULL      ld_values or ld_meta is NULL
-/// SPNM_E_PATTERN   n:m is not supported, or group is not 1
+/// SPNM_E_PATTERN   n:m is not supported, or group is not 1 .. 64
 /// SPNM_E_OVERFLOW  rows >= 2^31, groups in a row >= 2^32, or a buffer would exceed the address space
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_compressed_layout(
@@ -48,6 +49,13 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 ///   behaves as if it were padded with zeros. 0 rows or columns are a valid no-op.
 /// Units: the strides of a in elements, out->ld_values in elements, out->ld_meta in bytes. Rows
 ///   contiguous (col_stride 1) and columns contiguous (row_stride 1) are fast; others work.
+/// Groups of rows: with out->group = g > 1 (vector-wise N:M), rows g i .. g i + g - 1 share one set of
+///   indices; the last such group may have fewer. In the formulas of the methods the norm
+///   |x| = sqrt(sum of x_r^2 over its rows r) of a position takes the place of a magnitude. MVUE keeps a
+///   position with probability p = min(1, |x| / tau) and returns x_r / p in every row: unbiased, with the
+///   least variance of all estimates that share indices, sum over positions and rows of x_r^2 (1/p - 1).
+///   Norms are robust: no square over- or underflows that counts. The random word is that of the first
+///   row, so rng->row0 is a multiple of g. SPNM_KEEP: a position is non-zero where any row is.
 /// rng: read by the methods that draw random numbers (SPNM_MVUE, SPNM_MVUE_APPROX); may be NULL for the
 ///   others.
 /// Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
@@ -61,11 +69,13 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
 ///                     out->meta is NULL and the matrix has elements
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
-/// SPNM_E_OPTION       unknown method; options->flags or a->reserved is not 0
+/// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+///                     options->flags or a->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
-/// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+/// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m, or rng->row0
+///                     not of group (methods that draw)
 /// SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
 /// SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32; for a drawing
 ///                     method row0 + rows > 2^31 or col0 / m + groups > 2^32
@@ -107,11 +117,13 @@ pub unsafe extern "C" fn spnm_compress(
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
 ///                     and the matrix has elements
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
-/// SPNM_E_OPTION       unknown method; options->flags, a->reserved or out->reserved is not 0
+/// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+///                     options->flags, a->reserved or out->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
-/// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m
+/// SPNM_E_SHAPE        rows or cols of a and out differ; rng->col0 is not a multiple of m, or rng->row0
+///                     not of group (methods that draw)
 /// SPNM_E_STRIDE       elements of out share memory
 /// SPNM_E_OVERFLOW     as for spnm_compress
 /// SPNM_E_OVERLAP      out is not a, and overlaps it
@@ -193,8 +205,9 @@ pub unsafe extern "C" fn spnm_decompress(
 /// group, is well formed.
 ///
 /// Output: *bad_row and *bad_group, written with SPNM_E_META alone: the first row with a malformed
-///   group and that group, or the number of groups where only the row's padding bits are set. Either
-///   pointer may be NULL where the place is of no interest.
+///   group (where rows share indices, the first of those) and that group, or the number of groups
+///   where only the row's padding bits are set. Either pointer may be NULL where the place is of no
+///   interest.
 ///
 /// SPNM_E_NULL      a is NULL; a->values or a->meta is NULL and the matrix has elements
 /// SPNM_E_PATTERN   a->n, a->m, a->group are no supported pattern
@@ -238,6 +251,8 @@ pub unsafe extern "C" fn spnm_validate(
 /// Malformed metadata: memory-safe; an index counts modulo m. See spnm_validate.
 /// Determinism: the same bits on every level and CPU, for every number of threads, and however the
 ///   caller cuts rows and columns of C into calls.
+/// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
+///   them (of 8 at a time); the bits are those of the chains above.
 /// Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
 ///   KiB a thread: with a pool it is kept there and reused; without one it is allocated and freed in
 ///   the call.
@@ -349,12 +364,13 @@ pub unsafe extern "C" fn spnm_soft_threshold_scale(
 /// SPNM_E_NULL         a, b or c is NULL; rng is NULL and the method draws; a->data, b->data or c->data is
 ///                     NULL and that matrix has elements
 /// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
-/// SPNM_E_OPTION       unknown method; options->flags or reserved of a, b or c is not 0
+/// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+///                     options->flags or reserved of a, b or c is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
 /// SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32
 /// SPNM_E_SHAPE        a->cols and b->rows, a->rows and c->rows, or b->cols and c->cols differ; rng->col0
-///                     is not a multiple of m
+///                     is not a multiple of m, or rng->row0 not of group (methods that draw)
 /// SPNM_E_STRIDE       elements of c share memory
 /// SPNM_E_OVERFLOW     as for spnm_compress
 /// SPNM_E_OVERLAP      c overlaps a or b

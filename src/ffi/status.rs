@@ -8,7 +8,7 @@ pub(super) fn status_of(error: Error) -> spnm_status {
     match error {
         Error::Null { .. } => SPNM_E_NULL,
         Error::Pattern { .. } | Error::Group { .. } => SPNM_E_PATTERN,
-        Error::Shape { .. } | Error::ShardColumn { .. } => SPNM_E_SHAPE,
+        Error::Shape { .. } | Error::ShardColumn { .. } | Error::ShardRow { .. } => SPNM_E_SHAPE,
         // Views of slices are made by Rust callers alone; this side has no slices.
         Error::LeadingDimension { .. } | Error::Aliased { .. } | Error::OutOfSlice { .. } => {
             SPNM_E_STRIDE
@@ -18,7 +18,7 @@ pub(super) fn status_of(error: Error) -> spnm_status {
         Error::NotNm { .. } => SPNM_E_NOT_NM,
         Error::Meta { .. } => SPNM_E_META,
         Error::Isa { .. } => SPNM_E_ISA,
-        Error::Threads { .. } | Error::Value { .. } => SPNM_E_OPTION,
+        Error::Threads { .. } | Error::Value { .. } | Error::Ungrouped { .. } => SPNM_E_OPTION,
         Error::Memory { .. } => SPNM_E_MEMORY,
         Error::Panic => SPNM_E_PANIC,
     }
@@ -33,9 +33,13 @@ pub(super) fn message(status: spnm_status) -> &'static std::ffi::CStr {
         SPNM_E_OPTION => {
             c"unknown method, flags or reserved field not 0, or a number out of its range"
         }
-        SPNM_E_PATTERN => c"n:m (keep n of every m) is not a supported pattern or not one of the method's, or group is not 1",
+        SPNM_E_PATTERN => {
+            c"n:m (keep n of every m) is not a supported pattern or not one of the method's, or group is not 1 to 64"
+        }
         SPNM_E_DTYPE => c"this dtype is not supported",
-        SPNM_E_SHAPE => c"operands disagree about a size, or col0 is not a multiple of m",
+        SPNM_E_SHAPE => {
+            c"operands disagree about a size, or row0, col0 are no multiples of group, m"
+        }
         SPNM_E_STRIDE => {
             c"a leading dimension is smaller than a row, or elements of an output share memory"
         }

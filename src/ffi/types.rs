@@ -24,12 +24,12 @@ pub const SPNM_E_STRUCT_SIZE: i32 = -2;
 /// library does not know and that is not 0, a number of threads outside 1 .. 4096, or a threshold, sparsity
 /// or other number outside its range.
 pub const SPNM_E_OPTION: i32 = -3;
-/// n:m is not a supported pattern or not one of the method's, or group is not 1. Patterns: 1:2, 1:4,
-/// 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
+/// n:m is not a supported pattern or not one of the method's, or group is not 1 .. 64.
+/// Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.
 pub const SPNM_E_PATTERN: i32 = -4;
 /// A dtype that this release does not compute with: all but SPNM_F32.
 pub const SPNM_E_DTYPE: i32 = -5;
-/// Two operands disagree about a size, or col0 is not a multiple of m.
+/// Two operands disagree about a size, col0 is not a multiple of m, or row0 not of group.
 pub const SPNM_E_SHAPE: i32 = -6;
 /// A leading dimension is smaller than a row, or elements of an output share memory.
 pub const SPNM_E_STRIDE: i32 = -7;
@@ -133,7 +133,7 @@ pub struct spnm_matrix {
 pub struct spnm_compressed {
     /// Element (row, k) of the kept values is element row * ld_values + k.
     pub values: *mut std::ffi::c_void,
-    /// Row r of the packed indices begins at byte r * ld_meta.
+    /// The packed indices of row r begin at byte r / group * ld_meta.
     pub meta: *mut u8,
     /// Rows of A, before compression.
     pub rows: usize,
@@ -149,7 +149,7 @@ pub struct spnm_compressed {
     pub m: u32,
     /// SPNM_F32.
     pub dtype: u32,
-    /// Consecutive rows that share one set of indices: 1.
+    /// Consecutive rows that share one set of indices, and one row of meta: 1 .. 64.
     pub group: u32,
 }
 
@@ -163,7 +163,7 @@ pub struct spnm_rng {
     pub seed: u64,
     /// Tensor and step: a different number for every call that must draw differently.
     pub stream: u64,
-    /// The row of A's element (0, 0) in the whole matrix.
+    /// The row of A's element (0, 0) in the whole matrix: a multiple of group.
     pub row0: u64,
     /// The column of A's element (0, 0) in the whole matrix: a multiple of m.
     pub col0: u64,

@@ -18,6 +18,7 @@
 #![expect(clippy::needless_range_loop, reason = "a lane number indexes several arrays at once")]
 
 pub(crate) mod generic;
+pub(crate) mod group;
 pub(crate) mod portable;
 pub(crate) mod reference;
 pub(crate) mod tensor;
@@ -249,6 +250,8 @@ pub(crate) struct Kernels {
     pub(crate) dot: DotFn,
     /// For whole tensors.
     pub(crate) tensor: tensor::TensorKernels,
+    /// For rows that share indices.
+    pub(crate) group: group::GroupKernels,
 }
 
 impl Kernels {
@@ -266,7 +269,7 @@ pub(crate) use pattern_kernels;
 /// The functions and the table of one level: the generic algorithms, compiled with its features.
 ///
 /// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
-/// micro-kernels of each of [`TILE_VECTORS`] hold in registers.
+/// micro-kernels of each of [`TILE_VECTORS`] hold in registers. [`group::group_table`] makes `GROUP`.
 macro_rules! kernel_table {
     (lanes: $lanes:expr, count: $count:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
@@ -364,6 +367,7 @@ macro_rules! kernel_table {
             transposable,
             dot,
             tensor: TENSOR,
+            group: GROUP,
         };
     };
 }

@@ -51,6 +51,7 @@ impl Analysis {
 ///
 /// `group`, 1 to 64: that many consecutive rows share one set of indices (vector-wise N:M; the last rows may be fewer). A block's
 /// entries are then columns of so many rows, and count by their 2-norms (computed in binary64, rounded once to f32).
+/// The pattern's own [`group`](Pattern::group) is not looked at.
 ///
 /// # NaN and infinity
 /// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN.

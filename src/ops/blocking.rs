@@ -8,6 +8,12 @@ use crate::pattern::Pattern;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
+/// The same where rows share indices, for [`GROUP_VECTORS`] vectors of columns: their micro-kernel loads
+/// so little of B that it may come from a second-level cache.
+const GROUP_SLICE: usize = 64 * 1024;
+/// Vectors of columns that are packed together then, whatever the width of the micro-kernel's panels: rows
+/// of B are read in longer runs.
+const GROUP_VECTORS: usize = TILE_VECTORS[0];
 /// The least number of kept values of a row that a slice should bring together: every slice costs
 /// a load and a store of C.
 const MIN_KEPT: usize = 16;
@@ -34,6 +40,8 @@ pub(super) struct Blocking {
     lanes: usize,
     /// Entries of eight groups: the indices of that many fill whole bytes.
     pub(super) unit: usize,
+    /// Whether rows share indices.
+    grouped: bool,
 }
 
 /// What a product is about.
@@ -50,6 +58,13 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
     extent.rows >= 64 && extent.cols >= 256
 }
 
+/// The widest panel whose micro-kernel holds a group of rows whole, or else the one of two vectors: its
+/// place in [`TILE_VECTORS`].
+fn group_panel(kernels: &Kernels, group: usize) -> usize {
+    let two = 2;
+    kernels.group.rows[..two].iter().position(|&rows| rows >= group).unwrap_or(two)
+}
+
 impl Blocking {
     /// For `threads` threads; `by_rows`: tasks may share out rows alone.
     pub(super) fn new(
@@ -63,7 +78,10 @@ impl Blocking {
         let unit = 8 * pattern.m();
         let sparsity = pattern.m() / pattern.n();
         let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
-        let widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
+        let mut widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
+        if pattern.group() > 1 {
+            widest = widest.max(group_panel(kernels, pattern.group()));
+        }
         let width = TILE_VECTORS[widest] * lanes;
 
         // One block of rows a task, smaller where that leaves threads idle.
@@ -83,9 +101,12 @@ impl Blocking {
                 cols = cols.div_ceil(tasks.div_ceil(blocks)).next_multiple_of(width);
             }
         }
+        // Groups of rows stay whole.
+        let rows = rows.next_multiple_of(pattern.group());
         let staged = (STAGED * sparsity / rows / step).max(1) * step;
         let pack = extent.rows >= PACK_ROWS;
-        Self { rows, cols, staged, pack, widest, lanes, unit }
+        let grouped = pattern.group() > 1;
+        Self { rows, cols, staged, pack, widest, lanes, unit, grouped }
     }
 
     /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
@@ -98,18 +119,21 @@ impl Blocking {
 
     /// Inner entries of a packed slice of a panel so wide.
     pub(super) fn slice(&self, width: usize) -> usize {
-        (SLICE / width / self.unit).max(1) * self.unit
+        let floats = if self.grouped { GROUP_SLICE } else { SLICE };
+        (floats / width / self.unit).max(1) * self.unit
     }
 
-    /// The widest panel's columns.
+    /// The widest panel's columns; where rows share indices, those that are packed together.
     pub(super) fn widest(&self) -> usize {
-        TILE_VECTORS[self.widest] * self.lanes
+        let vectors = if self.grouped { GROUP_VECTORS } else { TILE_VECTORS[self.widest] };
+        vectors * self.lanes
     }
 
     /// f32s of the largest slice that a product of this extent packs.
     pub(super) fn slice_floats(&self, extent: Extent) -> usize {
         let widths = TILE_VECTORS[self.widest..].iter().map(|v| v * self.lanes);
         widths
+            .chain([self.widest()])
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
             .max()
             .unwrap_or(0)

@@ -175,7 +175,11 @@ pub(super) fn compressed(names: &Names, a: CompressedRef<'_>) -> Result<Spans, E
 pub(crate) fn layout(rows: usize, cols: usize, p: Pattern) -> Result<(usize, usize), Error> {
     shape_of_a(rows, p.groups(cols))?;
     let (values, meta) = (p.row_values(cols), p.row_meta(cols));
-    for (what, row, size) in [("`ld_values`", values, size_of::<f32>()), ("`ld_meta`", meta, 1)] {
+    let parts = [
+        ("`ld_values`", rows, values, size_of::<f32>()),
+        ("`ld_meta`", p.meta_rows(rows), meta, 1),
+    ];
+    for (what, rows, row, size) in parts {
         let count = rows.checked_mul(row).ok_or(Error::Overflow { what, value: row })?;
         span(0, 0, count, size).ok_or(Error::Overflow { what, value: row })?;
     }
@@ -185,6 +189,9 @@ pub(crate) fn layout(rows: usize, cols: usize, p: Pattern) -> Result<(usize, usi
 /// The patterns that a method has.
 pub(super) fn method(method: Method, p: Pattern) -> Result<(), Error> {
     match method {
+        Method::MvueApprox(_) | Method::SoftThreshold if p.group() > 1 => {
+            Err(Error::Ungrouped { rows: p.group() })
+        }
         Method::MvueApprox(_) if p.n() != 2 => Err(p.refused()),
         _ => Ok(()),
     }
@@ -196,6 +203,9 @@ pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Res
     let m = p.m() as u64;
     if rng.col0 % m != 0 {
         return Err(Error::ShardColumn { col0: rng.col0, m: p.m() });
+    }
+    if rng.row0 % p.group() as u64 != 0 {
+        return Err(Error::ShardRow { row0: rng.row0, group: p.group() });
     }
     let too_far = |what, value: u64| Error::Overflow {
         what,

@@ -1,6 +1,6 @@
 //! A -> N:M form.
 
-use super::{Method, Options, check};
+use super::{Method, Options, check, group};
 use crate::compressed::CompressedMut;
 use crate::error::Error;
 use crate::isa::kernels_for;
@@ -13,7 +13,7 @@ use crate::pool;
 ///
 /// # Shapes
 /// `a` and `out` are rows x cols; strides may be anything. Groups of `m` run along the columns of
-/// `a`. Rows contiguous (`col_stride` 1) and columns contiguous (`row_stride` 1) are the fast
+/// `a`; rows share indices as the pattern of `out` says, from row 0 on. Rows contiguous (`col_stride` 1) and columns contiguous (`row_stride` 1) are the fast
 /// storages; others go through small copies.
 ///
 /// # Determinism
@@ -26,7 +26,7 @@ use crate::pool;
 /// # Errors
 /// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2),
 /// [`Error::Shape`] if rows or columns differ, [`Error::LeadingDimension`], [`Error::Overlap`],
-/// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::Isa`], [`Error::NotNm`] (method
+/// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::ShardRow`], [`Error::Isa`], [`Error::NotNm`] (method
 /// [`Keep`](Method::Keep)), [`Error::Null`] (views from raw parts). `out` is untouched then.
 pub fn compress(
     options: &Options<'_>,
@@ -54,7 +54,13 @@ pub fn compress(
     let threads = pool::threads(options.pool, usize::MAX);
     let block = match threads {
         1 => a.rows,
-        _ => a.rows.div_ceil(4 * threads).next_multiple_of(kernels.lanes),
+        _ => {
+            let whole = match to.pattern.group() {
+                1 => kernels.lanes,
+                _ => group::band(to.pattern),
+            };
+            a.rows.div_ceil(4 * threads).next_multiple_of(whole)
+        }
     };
     let target = Target {
         values: to.values.cast_mut(),
@@ -73,7 +79,7 @@ pub fn compress(
                 method,
                 a.part(first..last, 0..a.cols),
                 (first, 0),
-                target.row(first),
+                target.part(to.pattern, first, 0),
             );
         }
     });
@@ -93,10 +99,12 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
-    fn row(&self, row: usize) -> Self {
+    /// From row `row`, which begins a group of rows, and column `col`, which begins a byte, on.
+    pub(super) fn part(&self, p: Pattern, row: usize, col: usize) -> Self {
+        let (shared, group) = (row / p.group(), col / p.m());
         Self {
-            values: self.values.wrapping_add(row * self.ld_values),
-            meta: self.meta.wrapping_add(row * self.ld_meta),
+            values: self.values.wrapping_add(row * self.ld_values + group * p.n()),
+            meta: self.meta.wrapping_add(shared * self.ld_meta + group * p.group_bits() / 8),
             ..*self
         }
     }
@@ -116,6 +124,10 @@ pub(super) unsafe fn compress_block(
     at: (usize, usize),
     target: Target,
 ) {
+    if pattern.group() > 1 {
+        // SAFETY: the caller's promise.
+        return unsafe { group::compress_block(kernels, pattern, method, a, at, target) };
+    }
     let rng = method.rng().unwrap_or_default();
     let m = pattern.m() as u64;
     let job = CompressJob {
@@ -138,7 +150,8 @@ pub(super) unsafe fn compress_block(
     unsafe { by_storage[method.selector() as usize](&job) };
 }
 
-/// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero.
+/// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero, in any of the
+/// rows that share indices.
 pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Result<(), Error> {
     if method != Method::Keep || a.is_empty() {
         return Ok(());
@@ -146,8 +159,10 @@ pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Resul
     let nonzeros = |row: usize, group: usize| {
         let from = group * pattern.m();
         let entries = from..a.cols.min(from + pattern.m());
+        let rows = row..a.rows.min(row + pattern.group());
         // SAFETY: (row, col) lies in the view, which the caller has checked.
-        entries.filter(|&col| unsafe { a.address(row, col).read_unaligned() } != 0.0).count()
+        let nonzero = |row, col| unsafe { a.address(row, col).read_unaligned() } != 0.0;
+        entries.filter(|&col| rows.clone().any(|row| nonzero(row, col))).count()
     };
     let fits = |row: usize, group: usize| nonzeros(row, group) <= pattern.n();
     let groups = pattern.groups(a.cols);
@@ -155,7 +170,7 @@ pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Resul
         |(row, group)| Err(Error::NotNm { row, group, nonzeros: nonzeros(row, group), pattern });
     // In the order of memory; the first by rows is reported either way.
     if a.col_stride.unsigned_abs() <= a.row_stride.unsigned_abs() {
-        for row in 0..a.rows {
+        for row in (0..a.rows).step_by(pattern.group()) {
             if let Some(group) = (0..groups).find(|&group| !fits(row, group)) {
                 return not_nm((row, group));
             }
@@ -163,7 +178,10 @@ pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Resul
         return Ok(());
     }
     let bad = (0..groups)
-        .filter_map(|group| (0..a.rows).find(|&row| !fits(row, group)).map(|row| (row, group)))
+        .filter_map(|group| {
+            let mut rows = (0..a.rows).step_by(pattern.group());
+            rows.find(|&row| !fits(row, group)).map(|row| (row, group))
+        })
         .min();
     bad.map_or(Ok(()), not_nm)
 }

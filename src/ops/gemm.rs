@@ -1,5 +1,7 @@
 //! C = alpha * A.B + beta * C with A in N:M form, or pruned on the way.
 
+mod group;
+
 use super::blocking::{self, Blocking, Extent};
 use super::compress::{Target, compress_block, keepable};
 use super::scratch::{Slots, lines};
@@ -54,6 +56,7 @@ pub fn gemm(
     check::apart("c", &c_span, "a.meta", &spans.meta)?;
     // Values past `inner` must not multiply, NaNs in particular: the staged copy has them zeroed.
     let staged = alpha != 1.0
+        || a.pattern.group() > 1
         || !a.cols.is_multiple_of(a.pattern.m())
         || blocking::worth_staging(Extent { rows: a.rows, inner: a.cols, cols: b.cols });
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
@@ -150,6 +153,7 @@ struct Layout {
     slice: usize,
     values: usize,
     meta: usize,
+    columns: usize,
     c: usize,
 }
 
@@ -180,19 +184,21 @@ fn product(
         slice: floats(blocking.slice_floats(extent)),
         values: match source {
             Source::Direct(_) => 0,
-            _ => floats(blocking.rows * pattern.row_values(staged)),
+            _ => floats(blocking.rows * (pattern.row_values(staged) + group::padding(pattern))),
         },
         meta: match source {
             Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
             _ => 0,
         },
-        c: if c.col_stride == 1 && !crowded(c) {
+        columns: group::columns_bytes(pattern, blocking.rows, staged),
+        // (The group method has few rows of C under way at a time.)
+        c: if c.col_stride == 1 && (pattern.group() > 1 || !crowded(c)) {
             0
         } else {
             floats(blocking.rows * blocking.widest())
         },
     };
-    let bytes = layout.slice + layout.values + layout.meta + layout.c;
+    let bytes = layout.slice + layout.values + layout.meta + layout.columns + layout.c;
     let slots: Slots = scratch.slots(threads, bytes)?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
     pool::run(options.pool, tasks, |task, thread| {
@@ -229,7 +235,8 @@ impl Product<'_> {
         let slice = slot.cast::<f32>();
         let values = slot.wrapping_add(self.layout.slice).cast::<f32>();
         let meta = slot.wrapping_add(self.layout.slice + self.layout.values);
-        let c_tile = meta.wrapping_add(self.layout.meta).cast::<f32>();
+        let columns = meta.wrapping_add(self.layout.meta).cast::<u32>();
+        let c_tile = columns.wrapping_byte_add(self.layout.columns).cast::<f32>();
 
         let stage = match self.source {
             Source::Direct(_) => self.extent.inner.max(1),
@@ -240,7 +247,12 @@ impl Product<'_> {
             let end = self.extent.inner.min(k + stage);
             // SAFETY: rows and k .. end lie in A.
             let staged = unsafe { self.stage(rows.clone(), k..end, values, meta) };
-            let mut col = cols.start;
+            if self.pattern.group() > 1 {
+                let all = (rows.clone(), k..end, cols.clone());
+                // SAFETY: they lie in A and C; the scratch holds what is asked for.
+                unsafe { self.grouped(staged, all, slice, columns, c_tile) };
+            }
+            let mut col = if self.pattern.group() > 1 { cols.end } else { cols.start };
             while col < cols.end {
                 let (place, width) = self.blocking.panel(cols.end - col);
                 let panel = col..cols.end.min(col + width);
@@ -272,7 +284,8 @@ impl Product<'_> {
         }
         let p = self.pattern;
         let group = k.start / p.m();
-        let (ld_values, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
+        let (kept, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
+        let ld_values = kept + group::padding(p);
         let given = |a: CompressedRef<'_>| {
             let a = a.part(rows.start, group, rows.len(), k.len());
             Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }
@@ -289,7 +302,7 @@ impl Product<'_> {
                         target: values,
                         to: ld_values.cast_signed(),
                         rows: rows.len(),
-                        cols: ld_values,
+                        cols: kept,
                     });
                     self.scale(
                         values,
@@ -332,15 +345,17 @@ impl Product<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             if alpha != 1.0 {
-                for j in 0..rows * ld_values {
-                    *values.add(j) *= alpha;
+                for i in 0..rows {
+                    for j in 0..self.pattern.row_values(inner) {
+                        *values.add(i * ld_values + j) *= alpha;
+                    }
                 }
             }
             // Zeros times an infinite or NaN alpha, where there is nothing to multiply.
             for i in 0..rows {
                 zero_past(
                     self.pattern,
-                    meta.add(i * ld_meta),
+                    meta.add(i / self.pattern.group() * ld_meta),
                     inner,
                     values.add(i * ld_values),
                     alpha,

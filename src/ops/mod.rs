@@ -5,6 +5,7 @@ mod blocking;
 mod check;
 mod compress;
 mod gemm;
+mod group;
 mod lognormal;
 mod prune;
 mod reduce;

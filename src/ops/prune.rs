@@ -1,7 +1,7 @@
 //! Dense forms of pruned matrices.
 
 use super::compress::{Target, compress_block, keepable};
-use super::{Method, Options, check};
+use super::{Method, Options, check, group};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
@@ -48,7 +48,12 @@ pub fn prune(
     }
     let kernels = kernels_for(options.isa)?;
     keepable(method, a, pattern)?;
-    for_each_tile(options, a.rows, a.cols, |row, col, rows, cols| {
+    let tile = match pattern.group() {
+        1 => (TILE_ROWS, TILE_COLS),
+        // Groups of rows must stay whole; the columns, whole groups of every pattern.
+        _ => (group::band(pattern), TILE_ROWS * TILE_COLS / group::band(pattern) / 16 * 16),
+    };
+    for_each_tile(options, (a.rows, a.cols), tile, |row, col, rows, cols| {
         let (mut values, mut meta) =
             ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 4]);
         let (ld_values, ld_meta) = (pattern.row_values(cols), pattern.row_meta(cols));
@@ -69,7 +74,7 @@ pub fn prune(
                 ld_values,
                 ld_meta,
             );
-            expand_tile(kernels, kept, to.part(part.0, part.1));
+            expand_tile(kernels, kept, 0, to.part(part.0, part.1));
         }
     });
     Ok(())
@@ -113,11 +118,12 @@ pub fn decompress(
     check::apart("out", &out_span, "a.values", &spans.values)?;
     check::apart("out", &out_span, "a.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
-    for_each_tile(options, a.rows, a.cols, |row, col, rows, cols| {
+    for_each_tile(options, (a.rows, a.cols), (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
         // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
         unsafe {
             let part = a.part(row, col / a.pattern.m(), rows, cols);
-            expand_tile(kernels, part, to.part(row..row + rows, col..col + cols));
+            let begun = row % a.pattern.group();
+            expand_tile(kernels, part, begun, to.part(row..row + rows, col..col + cols));
         }
     });
     Ok(())
@@ -126,52 +132,46 @@ pub fn decompress(
 /// Calls `work(row, col, rows, cols)` for tiles of a matrix, in parallel by rows.
 pub(super) fn for_each_tile(
     options: &Options<'_>,
-    rows: usize,
-    cols: usize,
+    (rows, cols): (usize, usize),
+    (tile_rows, tile_cols): (usize, usize),
     work: impl Fn(usize, usize, usize, usize) + Sync,
 ) {
     if rows == 0 || cols == 0 {
         return;
     }
-    pool::run(options.pool, rows.div_ceil(TILE_ROWS), |task, _| {
-        let row = task * TILE_ROWS;
-        for col in (0..cols).step_by(TILE_COLS) {
-            work(row, col, TILE_ROWS.min(rows - row), TILE_COLS.min(cols - col));
+    pool::run(options.pool, rows.div_ceil(tile_rows), |task, _| {
+        let row = task * tile_rows;
+        for col in (0..cols).step_by(tile_cols) {
+            work(row, col, tile_rows.min(rows - row), tile_cols.min(cols - col));
         }
     });
 }
 
-/// Expands a tile of at most `TILE_ROWS` x `TILE_COLS`.
+/// Expands a tile of at most `TILE_ROWS * TILE_COLS` entries, which begins `begun` rows into a group of
+/// rows that share indices.
 ///
 /// # Safety
 /// `a` is readable and `out` writable.
-pub(super) unsafe fn expand_tile(kernels: &Kernels, a: CompressedRef<'_>, out: MatRef<'_>) {
-    let mut job = ExpandJob {
-        values: a.values,
-        ld_values: a.ld_values,
-        meta: a.meta,
-        ld_meta: a.ld_meta,
-        rows: a.rows,
-        cols: a.cols,
-        out: out.data.cast_mut(),
-        out_stride: out.row_stride,
-    };
-    let expand = kernels.of(a.pattern).expand;
+pub(super) unsafe fn expand_tile(
+    kernels: &Kernels,
+    a: CompressedRef<'_>,
+    begun: usize,
+    out: MatRef<'_>,
+) {
     if out.col_stride == 1 {
-        // SAFETY: the caller's promise; the level is one that the CPU has.
-        unsafe { expand(&job) };
+        // SAFETY: the caller's promise.
+        unsafe { expand_rows(kernels, a, begun, out.data.cast_mut(), out.row_stride) };
         return;
     }
     let mut rows = [0.0f32; TILE_ROWS * TILE_COLS];
-    job.out = rows.as_mut_ptr();
-    job.out_stride = TILE_COLS.cast_signed();
-    // SAFETY: the buffer holds the tile; then as above.
+    let stride = a.cols.cast_signed();
+    // SAFETY: the buffer holds the tile; a level that the CPU has; then as above.
     unsafe {
-        expand(&job);
+        expand_rows(kernels, a, begun, rows.as_mut_ptr(), stride);
         if out.row_stride == 1 {
             (kernels.transpose)(&CopyJob {
                 source: rows.as_ptr(),
-                from: TILE_COLS.cast_signed(),
+                from: stride,
                 target: out.data.cast_mut(),
                 to: out.col_stride,
                 rows: a.rows,
@@ -181,9 +181,43 @@ pub(super) unsafe fn expand_tile(kernels: &Kernels, a: CompressedRef<'_>, out: M
             for i in 0..a.rows {
                 for j in 0..a.cols {
                     let to = out.address(i, j).cast_mut();
-                    to.write_unaligned(rows[i * TILE_COLS + j]);
+                    to.write_unaligned(rows[i * a.cols + j]);
                 }
             }
         }
+    }
+}
+
+/// The rows of a tile, columns contiguous; rows that share indices go together, or all do.
+///
+/// # Safety
+/// As [`expand_tile`].
+unsafe fn expand_rows(
+    kernels: &Kernels,
+    a: CompressedRef<'_>,
+    begun: usize,
+    out: *mut f32,
+    out_stride: isize,
+) {
+    let group = a.pattern.group();
+    let mut i = 0;
+    while i < a.rows {
+        let (rows, ld_meta) = match group {
+            1 => (a.rows, a.ld_meta),
+            _ => ((group - (begun + i) % group).min(a.rows - i), 0),
+        };
+        let job = ExpandJob {
+            values: a.values.wrapping_add(i * a.ld_values),
+            ld_values: a.ld_values,
+            meta: a.meta.wrapping_add((begun + i) / group * a.ld_meta),
+            ld_meta,
+            rows,
+            cols: a.cols,
+            out: out.wrapping_offset(i.cast_signed() * out_stride),
+            out_stride,
+        };
+        // SAFETY: a level that the CPU has; the caller's promise.
+        unsafe { (kernels.of(a.pattern).expand)(&job) };
+        i += rows;
     }
 }

@@ -33,12 +33,13 @@ const ENTRIES: usize = SIDE * SIDE;
 /// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
-/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`] (a view from raw parts).
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`] (a view from raw parts), [`Error::Ungrouped`].
 pub fn soft_threshold_scale(
     options: &Options<'_>,
     pattern: Pattern,
     w: MatRef<'_>,
 ) -> Result<f64, Error> {
+    check::method(Method::SoftThreshold, pattern)?;
     check::input("w", w)?;
     let kernels = kernels_for(options.isa)?;
     // SAFETY: `w` was checked, and the kernels are of a level that the CPU has.

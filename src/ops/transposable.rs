@@ -142,7 +142,7 @@ pub fn prune_transposable(
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = by_memory(w);
     let to = if transposed { to.t() } else { to };
-    for_each_tile(options, a.rows, a.cols, |row, col, rows, cols| {
+    for_each_tile(options, (a.rows, a.cols), (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
         let (mut values, mut meta) =
             ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 8]);
         let (ld_values, ld_meta) = (PATTERN.row_values(cols), PATTERN.row_meta(cols));
@@ -163,7 +163,7 @@ pub fn prune_transposable(
                 ld_values,
                 ld_meta,
             );
-            expand_tile(kernels, kept, to.part(part.0, part.1));
+            expand_tile(kernels, kept, 0, to.part(part.0, part.1));
         }
     });
     Ok(())

@@ -5,6 +5,7 @@ use crate::compressed::CompressedRef;
 use crate::error::Error;
 
 /// Checks the metadata of `a`: indices ascending within a group and below m, padding bits zero.
+/// Of rows that share indices the first is reported.
 ///
 /// The other functions do not need it: on malformed metadata they are memory-safe and take an index
 /// modulo m. Use it on what comes from elsewhere.
@@ -20,9 +21,10 @@ pub fn validate(a: CompressedRef<'_>) -> Result<(), Error> {
     let p = a.pattern;
     let (bits, width, groups) = (p.group_bits(), p.index_bits(), p.groups(a.cols));
     let bytes = p.row_meta(a.cols);
-    for row in 0..a.rows {
+    for shared in 0..p.meta_rows(a.rows) {
+        let row = shared * p.group();
         // SAFETY: a row of metadata, checked above.
-        let meta = unsafe { std::slice::from_raw_parts(a.meta.add(row * a.ld_meta), bytes) };
+        let meta = unsafe { std::slice::from_raw_parts(a.meta.add(shared * a.ld_meta), bytes) };
         let index = |group: usize, k: usize| {
             let bit = group * bits + k * width;
             usize::from(meta[bit / 8] >> (bit % 8)) & ((1 << width) - 1)

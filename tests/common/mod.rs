@@ -215,7 +215,7 @@ pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mu
             };
             for e in 0..kept {
                 let bit = e * p.index_bits();
-                let byte = usize::from(a.meta()[i * bytes + bit / 8]);
+                let byte = usize::from(a.meta()[i / p.group() * bytes + bit / 8]);
                 let k = e / p.n() * p.m() + ((byte >> (bit % 8)) & (p.m() - 1));
                 let value = a.values()[i * kept + e];
                 let value = if alpha == 1.0 { value } else { alpha * value };
@@ -265,7 +265,7 @@ pub fn dense_of(
     let mut dense = vec![0.0; rows * cols];
     for i in 0..rows {
         for e in 0..kept {
-            let col = e / p.n() * p.m() + index_of(&meta[i * bytes..], e, p);
+            let col = e / p.n() * p.m() + index_of(&meta[i / p.group() * bytes..], e, p);
             if col < cols {
                 dense[i * cols + col] = values[i * kept + e];
             }
@@ -282,6 +282,13 @@ pub fn chance(group: &[f32], i: usize) -> f64 {
     let total: f64 = a.iter().sum();
     let second = (0..a.len()).filter(|&j| j != i).map(|j| a[j] / total * a[i] / others(j));
     a[i] / total + second.sum::<f64>()
+}
+
+/// A pattern, one time in three with rows that share indices: 2 to 17 of them.
+pub fn some_pattern(data: &mut Data) -> spnm::Pattern {
+    let p = spnm::Pattern::ALL[data.below(spnm::Pattern::ALL.len())];
+    let rows = if data.below(3) == 0 { 2 + data.below(16) as u32 } else { 1 };
+    p.grouped(rows).expect("a group of rows")
 }
 
 /// Every element times `factor`.

@@ -59,6 +59,10 @@ unsafe impl Lanes for Avx2 {
         self.0.avx._mm256_div_ps(a, b)
     }
     #[inline(always)]
+    fn sqrt(self, a: __m256) -> __m256 {
+        self.0.avx._mm256_sqrt_ps(a)
+    }
+    #[inline(always)]
     fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         self.0.fma._mm256_fmadd_ps(a, b, c)
     }

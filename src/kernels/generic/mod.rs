@@ -9,6 +9,7 @@ pub(crate) mod compress;
 pub(crate) mod dot;
 pub(crate) mod estimators;
 pub(crate) mod expand;
+pub(crate) mod group;
 pub(crate) mod lanes;
 pub(crate) mod logarithms;
 pub(crate) mod philox;

@@ -42,6 +42,10 @@ unsafe impl Lanes for Neon {
         self.0.vdivq_f32(a, b)
     }
     #[inline(always)]
+    fn sqrt(self, a: float32x4_t) -> float32x4_t {
+        self.0.vsqrtq_f32(a)
+    }
+    #[inline(always)]
     fn fma(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
         self.0.vfmaq_f32(c, a, b)
     }

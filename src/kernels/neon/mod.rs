@@ -13,3 +13,9 @@ super::kernel_table! {
     rows: [2, 4, 8, 8],
     features: "neon"
 }
+
+super::group::group_table! {
+    lanes: lanes::Neon::new_unchecked(),
+    rows: [2, 4, 8, 8],
+    features: "neon"
+}

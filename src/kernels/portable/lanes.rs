@@ -42,6 +42,10 @@ unsafe impl Lanes for Portable {
         a / b
     }
     #[inline(always)]
+    fn sqrt(self, a: f32x8) -> f32x8 {
+        f32x8::new(a.to_array().map(f32::sqrt))
+    }
+    #[inline(always)]
     fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
         // `f32x8::mul_add` rounds twice where the target has no fused instruction.
         let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());

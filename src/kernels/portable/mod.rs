@@ -11,3 +11,8 @@ super::kernel_table! {
     count: 8,
     rows: [1, 1, 2, 4]
 }
+
+super::group::group_table! {
+    lanes: lanes::Portable,
+    rows: [1, 2, 4, 4]
+}

@@ -1,6 +1,7 @@
 //! The plainest scalar code: it defines the bits, and the vector kernels are tested against it.
 
 mod estimators;
+mod group;
 mod tensor;
 mod transposable;
 
@@ -178,4 +179,5 @@ pub(crate) static KERNELS: Kernels = Kernels {
     transposable: transposable::tiles,
     dot,
     tensor: tensor::TENSOR,
+    group: group::GROUP,
 };

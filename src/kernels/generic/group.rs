@@ -1,0 +1,292 @@
+//! Groups of rows that share indices: their norms, the gathering of what is kept, and the
+//! micro-kernel of the product.
+
+use super::Lanes;
+use super::lanes::{MAX_LANES, copy_elements};
+use crate::kernels::group::{GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob};
+use crate::kernels::{Init, TILE_VECTORS};
+
+/// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
+const OCTET: usize = 8;
+/// f32s of a cache line.
+const LINE: usize = 16;
+
+/// Columns `j ..` of row `i`, `count` of them, zeros behind.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn load<L: Lanes>(l: L, job: &NormJob, i: usize, j: usize, count: usize) -> L::F {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count == L::COUNT {
+            l.load(job.entry(i, j))
+        } else {
+            l.load_first(job.entry(i, j), count)
+        }
+    }
+}
+
+/// # Safety
+/// `count` elements must be writable.
+#[inline(always)]
+unsafe fn store<L: Lanes>(l: L, to: *mut f32, x: L::F, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { if count == L::COUNT { l.store(to, x) } else { l.store_first(to, x, count) } }
+}
+
+/// The 2-norms of the columns, a column to a lane.
+///
+/// # Safety
+/// The contract of [`NormFn`](crate::kernels::group::NormFn).
+#[inline(always)]
+pub(crate) unsafe fn norms<L: Lanes>(l: L, job: &NormJob) {
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let (down, up) = (l.splat(NORM_SCALE), l.splat(1.0 / NORM_SCALE));
+    let mut j = 0;
+    while j < job.cols {
+        let count = L::COUNT.min(job.cols - j);
+        let mut most = zero;
+        for i in 0..job.rows {
+            // SAFETY: entries of row i. A NaN may get lost here: it is in the sum.
+            most = l.max(l.abs(unsafe { load(l, job, i, j, count) }), most);
+        }
+        let (high, low) = (l.lt(l.splat(NORM_HIGH), most), l.lt(most, l.splat(NORM_LOW)));
+        let scale = l.select(high, down, l.select(low, up, one));
+        let back = l.select(high, up, l.select(low, down, one));
+        let mut sums = [zero; OCTET];
+        let octets = job.rows.div_ceil(OCTET);
+        for o in 0..octets {
+            let mut squares = [zero; OCTET];
+            for i in 0..OCTET.min(job.rows - o * OCTET) {
+                // SAFETY: entries of a row.
+                let x = l.mul(unsafe { load(l, job, o * OCTET + i, j, count) }, scale);
+                squares[i] = l.mul(x, x);
+            }
+            sums[o] = tree_sum(l, squares);
+        }
+        let sum = if octets == 1 { sums[0] } else { tree_sum(l, sums) };
+        // SAFETY: norms of the columns.
+        unsafe { store(l, job.norms.add(j), l.mul(l.sqrt(sum), back), count) };
+        j += L::COUNT;
+    }
+}
+
+/// As a balanced tree of neighbours.
+#[inline(always)]
+fn tree_sum<L: Lanes>(l: L, a: [L::F; OCTET]) -> L::F {
+    let pairs = [l.add(a[0], a[1]), l.add(a[2], a[3]), l.add(a[4], a[5]), l.add(a[6], a[7])];
+    l.add(l.add(pairs[0], pairs[1]), l.add(pairs[2], pairs[3]))
+}
+
+/// 1 for the columns that have an entry that is not zero, NaNs included; 0 for the others.
+///
+/// # Safety
+/// The contract of [`NormFn`](crate::kernels::group::NormFn).
+#[inline(always)]
+pub(crate) unsafe fn nonzeros<L: Lanes>(l: L, job: &NormJob) {
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let mut j = 0;
+    while j < job.cols {
+        let count = L::COUNT.min(job.cols - j);
+        let mut any = zero;
+        for i in 0..job.rows {
+            // SAFETY: entries of row i.
+            let x = unsafe { load(l, job, i, j, count) };
+            any = l.select(l.eq(x, zero), any, one);
+        }
+        // SAFETY: norms of the columns.
+        unsafe { store(l, job.norms.add(j), any, count) };
+        j += L::COUNT;
+    }
+}
+
+/// The kept entries of every row, times what the method made of their norm over that norm.
+///
+/// # Safety
+/// The contract of [`GatherFn`](crate::kernels::group::GatherFn).
+#[inline(always)]
+pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
+    let mut inside = job.count;
+    for k in 0..job.count {
+        // SAFETY: k < count; a column below `cols` has a norm.
+        unsafe {
+            let (column, kept) = (*job.columns.add(k) as usize, job.kept.add(k));
+            if column >= job.cols {
+                inside = inside.min(k);
+            } else if *kept > 0.0 {
+                // Finite: a norm so far below the level is kept with a probability of nothing.
+                let factor = *kept / *job.norms.add(column);
+                *kept = if factor < f32::MAX { factor } else { f32::MAX };
+            }
+            // Otherwise zero, which its entries are too, or NaN, which poisons them.
+        }
+    }
+    let (zero, nan) = (l.splat(0.0), l.splat(f32::NAN));
+    for i in 0..job.rows {
+        let row = job.row(i);
+        // SAFETY: entries and values of row i.
+        unsafe {
+            let values = job.values.add(i * job.ld_values);
+            for k in 0..inside {
+                let x = row.add(*job.columns.add(k) as usize).read_unaligned();
+                values.add(k).write_unaligned(x);
+            }
+            for k in inside..job.count {
+                values.add(k).write_unaligned(0.0);
+            }
+            let mut k = 0;
+            while k < job.count {
+                let count = L::COUNT.min(job.count - k);
+                let (x, factor) = if count == L::COUNT {
+                    (l.load(values.add(k)), l.load(job.kept.add(k)))
+                } else {
+                    (l.load_first(values.add(k), count), l.load_first(job.kept.add(k), count))
+                };
+                // The addition makes +0 of -0.
+                let y = l.add(l.mul(x, factor), zero);
+                store(l, values.add(k), l.select(l.eq(y, y), y, nan), count);
+                k += L::COUNT;
+            }
+        }
+    }
+}
+
+/// The group method: `V` vectors of up to `R` rows of C stay in registers while the kept entries
+/// that those rows share go by, k ascending; a row of B is loaded once for all of them. Every
+/// element of C is one chain of fused multiply-adds.
+///
+/// # Safety
+/// The contract of [`GroupTileFn`](crate::kernels::group::GroupTileFn), with panels `V * COUNT` wide;
+/// R is at most 8.
+#[inline(always)]
+pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &GroupTileJob) {
+    let (mut first, mut columns, mut fetched) = (0, job.columns, 0);
+    while first < job.rows {
+        let rows = job.group.min(job.rows - first);
+        let mut left = rows.div_ceil(R);
+        let mut i = 0;
+        while i < rows {
+            // Blocks of nearly one height: nine rows are five and four.
+            let block = (rows - i).div_ceil(left);
+            // SAFETY: rows first + i .. first + i + block, at most R of them.
+            unsafe {
+                match block {
+                    8.. if R >= 8 => rows_of::<L, 8, V>(l, job, first + i, columns),
+                    7 if R >= 7 => rows_of::<L, 7, V>(l, job, first + i, columns),
+                    6 if R >= 6 => rows_of::<L, 6, V>(l, job, first + i, columns),
+                    5 if R >= 5 => rows_of::<L, 5, V>(l, job, first + i, columns),
+                    4 if R >= 4 => rows_of::<L, 4, V>(l, job, first + i, columns),
+                    3 if R >= 3 => rows_of::<L, 3, V>(l, job, first + i, columns),
+                    2 if R >= 2 => rows_of::<L, 2, V>(l, job, first + i, columns),
+                    _ => rows_of::<L, 1, V>(l, job, first + i, columns),
+                }
+            }
+            i += block;
+            left -= 1;
+            // A share of what is ahead at a time: it must not stand in the way.
+            let share = (first + i) * job.ahead.rows / job.rows;
+            while fetched < share {
+                let offset = fetched.cast_signed().wrapping_mul(job.ahead.stride);
+                let row = job.ahead.data.wrapping_offset(offset);
+                for line in 0..job.ahead.cols.div_ceil(LINE) {
+                    l.prefetch(row.wrapping_add(line * LINE));
+                }
+                fetched += 1;
+            }
+        }
+        first += rows;
+        columns = columns.wrapping_add(job.ld_columns);
+    }
+}
+
+/// # Safety
+/// As [`tile`]; rows `first .. first + R` must exist, and the columns be theirs.
+#[inline(always)]
+unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
+    l: L,
+    job: &GroupTileJob,
+    first: usize,
+    columns: *const u32,
+) {
+    let width = V * L::COUNT;
+    let (mut c, mut ldc) =
+        (job.c.wrapping_offset(first.cast_signed().wrapping_mul(job.ldc)), job.ldc);
+    let to = c;
+    // What is less than a panel wide goes through a copy that is as wide. (Loops of whole vectors
+    // alone are what LLVM unrolls, and keeps in registers.)
+    let mut edge = [0.0; 8 * TILE_VECTORS[0] * MAX_LANES];
+    let whole = job.cols == width;
+    if !whole {
+        c = edge.as_mut_ptr();
+        ldc = width.cast_signed();
+        if !matches!(job.init, Init::Zero) {
+            for r in 0..R {
+                // SAFETY: the columns of row r of C that lie in the panel.
+                unsafe {
+                    let row = to.wrapping_offset(r.cast_signed().wrapping_mul(job.ldc));
+                    copy_elements(row, c.add(r * width), job.cols);
+                }
+            }
+        }
+    }
+    let (mut values, mut rows) = ([job.values; R], [c; R]);
+    let mut acc = [[l.splat(0.0); V]; R];
+    for r in 0..R {
+        values[r] = job.values.wrapping_add((first + r) * job.ld_values);
+        rows[r] = c.wrapping_offset(r.cast_signed().wrapping_mul(ldc));
+    }
+    if !matches!(job.init, Init::Zero) {
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: a vector of row r of C.
+                acc[r][v] = unsafe { l.load(rows[r].add(v * L::COUNT)) };
+            }
+        }
+    }
+    if let Init::Scale(beta) = job.init {
+        for r in 0..R {
+            for v in 0..V {
+                acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
+            }
+        }
+    }
+    for r in 0..R {
+        // The next rows of C, which are some time away.
+        let next = rows[r].wrapping_offset(R.cast_signed().wrapping_mul(ldc)).cast_const();
+        for line in 0..width.div_ceil(LINE) {
+            l.prefetch(next.wrapping_add(line * LINE));
+        }
+    }
+    for k in 0..job.count {
+        // SAFETY: column and values k; the row of B that the column names.
+        unsafe {
+            let b = job.b.offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+            let mut row = [l.splat(0.0); V];
+            for v in 0..V {
+                row[v] = l.load(b.add(v * L::COUNT));
+            }
+            for r in 0..R {
+                let a = l.splat(values[r].add(k).read_unaligned());
+                for v in 0..V {
+                    acc[r][v] = l.fma(a, row[v], acc[r][v]);
+                }
+            }
+        }
+    }
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: a vector of row r of C.
+            unsafe { l.store(rows[r].add(v * L::COUNT), acc[r][v]) };
+        }
+    }
+    if !whole {
+        for r in 0..R {
+            // SAFETY: the columns of row r of C that lie in the panel.
+            unsafe {
+                let row = to.wrapping_offset(r.cast_signed().wrapping_mul(job.ldc));
+                copy_elements(c.add(r * width), row, job.cols);
+            }
+        }
+    }
+}

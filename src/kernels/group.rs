@@ -1,0 +1,167 @@
+//! Kernels for groups of rows that share indices.
+//!
+//! Pruning such a group is the pruning of one row, that of its entries' norms, by the kernels of
+//! [`PatternKernels`](super::PatternKernels); then the rows' entries are gathered at the indices
+//! that came out. None of what is here depends on the pattern: indices have become columns.
+
+use super::{Init, TILE_VECTORS};
+
+/// What the entries of `rows` rows, columns contiguous, are worth together: `norms[j]` of column j.
+pub(crate) struct NormJob {
+    pub(crate) a: *const f32,
+    pub(crate) row_stride: isize,
+    /// 1 to [`Pattern::MAX_GROUP`](crate::Pattern::MAX_GROUP).
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) norms: *mut f32,
+}
+
+impl NormJob {
+    /// The address of entry (i, j).
+    #[inline(always)]
+    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
+        self.a.wrapping_offset(i.cast_signed() * self.row_stride).wrapping_add(j)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; A is readable, `cols` norms are writable, and they do not
+/// overlap.
+pub(crate) type NormFn = unsafe fn(&NormJob);
+
+/// Entries of at most this magnitude, or less than the reciprocal, are squared as they are; a column
+/// whose largest lies outside is scaled first, by a power of two, so that no square over- or
+/// underflows that counts.
+pub(crate) const NORM_HIGH: f32 = (1u64 << 40) as f32;
+pub(crate) const NORM_LOW: f32 = 1.0 / NORM_HIGH;
+/// The scale of columns of large entries, and the reciprocal of that of small ones.
+pub(crate) const NORM_SCALE: f32 = 1.0 / (NORM_HIGH * NORM_HIGH * (1u64 << 10) as f32);
+
+/// Gather the kept entries of `rows` rows, columns contiguous.
+pub(crate) struct GatherJob {
+    pub(crate) a: *const f32,
+    pub(crate) row_stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// Of each kept entry its column, ascending but for those past `cols`, which come last.
+    pub(crate) columns: *const u32,
+    pub(crate) count: usize,
+    /// Of every column, as [`NormJob`] made them.
+    pub(crate) norms: *const f32,
+    /// What the norms kept have become; overwritten with the factors that this means for entries.
+    pub(crate) kept: *mut f32,
+    pub(crate) values: *mut f32,
+    pub(crate) ld_values: usize,
+}
+
+impl GatherJob {
+    /// The address of row i.
+    #[inline(always)]
+    pub(crate) fn row(&self, i: usize) -> *const f32 {
+        self.a.wrapping_offset(i.cast_signed() * self.row_stride)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; A, columns and norms are readable, `count` elements of
+/// `kept` and of each row of values are writable, and they do not overlap.
+pub(crate) type GatherFn = unsafe fn(&GatherJob);
+
+/// `C = init + A.B` for some rows of A in groups that share columns, one panel of B and one block of
+/// the inner dimension.
+#[derive(Clone, Copy)]
+pub(crate) struct GroupTileJob {
+    pub(crate) values: *const f32,
+    pub(crate) ld_values: usize,
+    /// Of each kept entry its row of B; a row of them for each group of rows of A.
+    pub(crate) columns: *const u32,
+    pub(crate) ld_columns: usize,
+    pub(crate) count: usize,
+    /// Rows of A, the first of which begins a group, and of a group.
+    pub(crate) rows: usize,
+    pub(crate) group: usize,
+    /// The panel's full width in each row that the columns name, `ldb` elements apart.
+    pub(crate) b: *const f32,
+    pub(crate) ldb: isize,
+    pub(crate) c: *mut f32,
+    pub(crate) ldc: isize,
+    /// Columns of C that lie in the panel.
+    pub(crate) cols: usize,
+    pub(crate) init: Init,
+    /// What is fetched into the cache meanwhile.
+    pub(crate) ahead: Ahead,
+}
+
+/// A part of a matrix, rows contiguous, that is read soon. It need not be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub(crate) data: *const f32,
+    pub(crate) stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; values, columns and the rows of the panel that they name
+/// are readable at the full width; `cols`, at most that width, columns of each row of C are writable,
+/// and readable unless `init` is `Zero`; C overlaps nothing.
+pub(crate) type GroupTileFn = unsafe fn(&GroupTileJob);
+
+/// The kernels of one level.
+pub(crate) struct GroupKernels {
+    /// Their 2-norms.
+    pub(crate) norms: NormFn,
+    /// 1 where one of them is not zero, else 0.
+    pub(crate) nonzeros: NormFn,
+    pub(crate) gather: GatherFn,
+    /// By [`TILE_VECTORS`].
+    pub(crate) tile: [GroupTileFn; TILE_VECTORS.len()],
+    /// The most rows that each of them holds in registers.
+    pub(crate) rows: [usize; TILE_VECTORS.len()],
+}
+
+/// The functions and the table of one level, beside [`kernel_table`](super::kernel_table).
+macro_rules! group_table {
+    (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+        $(, features: $features:literal)?) => {
+        use $crate::kernels::group::{GatherJob, GroupKernels, GroupTileJob, NormJob};
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn norms(job: &NormJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::group::norms($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn nonzeros(job: &NormJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::group::nonzeros($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn gather(job: &GatherJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::group::gather($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn group_tile<const R: usize, const V: usize>(job: &GroupTileJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::group::tile::<_, R, V>($lanes, job) }
+        }
+
+        const GROUP: GroupKernels = GroupKernels {
+            norms,
+            nonzeros,
+            gather,
+            tile: [
+                group_tile::<$r8, 8>,
+                group_tile::<$r4, 4>,
+                group_tile::<$r2, 2>,
+                group_tile::<$r1, 1>,
+            ],
+            rows: [$r8, $r4, $r2, $r1],
+        };
+    };
+}
+pub(crate) use group_table;

@@ -1,0 +1,111 @@
+//! Groups of rows that share indices, as their definitions read.
+
+use crate::kernels::Init;
+use crate::kernels::group::{
+    GatherJob, GroupKernels, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+};
+
+/// Rows of the tree, absent ones zero.
+const ROWS: usize = crate::Pattern::MAX_GROUP as usize;
+
+/// The entries of column j, zeros below them.
+///
+/// # Safety
+/// They must be readable.
+unsafe fn column(job: &NormJob, j: usize) -> [f32; ROWS] {
+    let mut x = [0.0; ROWS];
+    for (i, x) in x.iter_mut().enumerate().take(job.rows) {
+        // SAFETY: entry (i, j).
+        *x = unsafe { job.entry(i, j).read_unaligned() };
+    }
+    x
+}
+
+/// The 2-norm: squares, their sum as a balanced tree of neighbours, the square root.
+fn norm(x: [f32; ROWS]) -> f32 {
+    let most = x.iter().fold(0.0, |most, x| if x.abs() > most { x.abs() } else { most });
+    let (scale, back) = match most {
+        _ if most > NORM_HIGH => (NORM_SCALE, 1.0 / NORM_SCALE),
+        _ if most < NORM_LOW => (1.0 / NORM_SCALE, NORM_SCALE),
+        _ => (1.0, 1.0),
+    };
+    let mut sum = x.map(|x| (x * scale) * (x * scale));
+    let mut len = ROWS;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            sum[i] = sum[2 * i] + sum[2 * i + 1];
+        }
+    }
+    sum[0].sqrt() * back
+}
+
+unsafe fn norms(job: &NormJob) {
+    for j in 0..job.cols {
+        // SAFETY: column j and its norm.
+        unsafe { *job.norms.add(j) = norm(column(job, j)) };
+    }
+}
+
+unsafe fn nonzeros(job: &NormJob) {
+    for j in 0..job.cols {
+        // SAFETY: column j and its norm.
+        unsafe {
+            let any = column(job, j).iter().any(|&x| x != 0.0);
+            *job.norms.add(j) = f32::from(u8::from(any));
+        }
+    }
+}
+
+unsafe fn gather(job: &GatherJob) {
+    for k in 0..job.count {
+        // SAFETY: kept entry k, of every row; entries of columns below `cols`.
+        unsafe {
+            let (column, kept) = (*job.columns.add(k) as usize, *job.kept.add(k));
+            let factor = match kept > 0.0 && column < job.cols {
+                true => (kept / *job.norms.add(column)).min(f32::MAX),
+                false => kept,
+            };
+            *job.kept.add(k) = factor;
+            for i in 0..job.rows {
+                let x = match column < job.cols {
+                    true => job.row(i).add(column).read_unaligned(),
+                    false => 0.0,
+                };
+                let value = match x {
+                    _ if factor.is_nan() || x.is_nan() => f32::NAN,
+                    0.0 => 0.0,
+                    x => x * factor,
+                };
+                job.values.add(i * job.ld_values + k).write_unaligned(value);
+            }
+        }
+    }
+}
+
+unsafe fn tile(job: &GroupTileJob) {
+    for i in 0..job.rows {
+        for j in 0..job.cols {
+            // SAFETY: element (i, j) of C, row i of A, column j of the panel.
+            unsafe {
+                let c = job.c.offset(i.cast_signed() * job.ldc).add(j);
+                let mut acc = match job.init {
+                    Init::Zero => 0.0,
+                    Init::Load => c.read_unaligned(),
+                    Init::Scale(beta) => beta * c.read_unaligned(),
+                };
+                let columns = job.columns.add(i / job.group * job.ld_columns);
+                for k in 0..job.count {
+                    let a = job.values.add(i * job.ld_values + k).read_unaligned();
+                    let b = job.b.offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+                    acc = a.mul_add(b.add(j).read_unaligned(), acc);
+                }
+                c.write_unaligned(acc);
+            }
+        }
+    }
+}
+
+/// The kernels of this level.
+pub(super) const GROUP: GroupKernels =
+    GroupKernels { norms, nonzeros, gather, tile: [tile; 4], rows: [8; 4] };

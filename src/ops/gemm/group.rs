@@ -1,0 +1,166 @@
+//! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
+//! panel of a micro-kernel of its own.
+
+use super::{Init, Product, Staged, lines};
+use crate::kernels::group::{Ahead, GroupTileJob};
+use crate::ops::group::columns_of;
+use crate::pattern::Pattern;
+use std::ops::Range;
+
+/// Rows of B that are packed for one panel after another: some pages at a time.
+const PACK_ROWS: usize = 32;
+
+/// Bytes for the columns of what a block keeps, a row of them for each group of rows.
+pub(super) fn columns_bytes(pattern: Pattern, rows: usize, staged: usize) -> usize {
+    match pattern.group() {
+        1 => 0,
+        _ => lines(pattern.meta_rows(rows) * pattern.row_values(staged) * size_of::<u32>()),
+    }
+}
+
+/// f32s between the staged rows of a block: the micro-kernel reads one value of each of several rows at a
+/// time, which must not be a power of two apart.
+pub(super) const fn padding(pattern: Pattern) -> usize {
+    if pattern.group() > 1 { 16 } else { 0 }
+}
+
+impl Product<'_> {
+    /// `rows` x `cols` of C over the staged inner entries `k`.
+    ///
+    /// # Safety
+    /// They lie in C, and no other task writes them; `slice`, `columns` and `c_tile` hold what `layout`
+    /// says.
+    pub(super) unsafe fn grouped(
+        &self,
+        staged: Staged,
+        (rows, k, cols): (Range<usize>, Range<usize>, Range<usize>),
+        slice: *mut f32,
+        columns: *mut u32,
+        c_tile: *mut f32,
+    ) {
+        let p = self.pattern;
+        let ld_columns = p.row_values(k.len());
+        if !k.is_empty() {
+            for shared in 0..p.meta_rows(rows.len()) {
+                // SAFETY: a row of staged metadata, and of columns.
+                unsafe {
+                    let meta = staged.meta.add(shared * staged.ld_meta);
+                    columns_of(p, meta, k.len(), columns.add(shared * ld_columns));
+                }
+            }
+        }
+        let (wide, last) = (self.blocking.widest(), cols.end);
+        for first in cols.clone().step_by(wide) {
+            let cols = first..cols.end.min(first + wide);
+            let part = self.c.part(rows.clone(), cols.clone());
+            let direct = part.col_stride == 1;
+            let (c, ldc) = match direct {
+                true => (part.data.cast_mut(), part.row_stride),
+                false => (c_tile, wide.cast_signed()),
+            };
+            // SAFETY: the part lies in C; the tile and the slice hold one each.
+            unsafe {
+                if !direct && (k.start > 0 || self.beta != 0.0) {
+                    self.copy(part, c_tile, wide);
+                }
+                let mut from = k.start;
+                loop {
+                    let to = k.end.min(from + self.blocking.slice(wide));
+                    self.pack_panels(from..to, cols.clone(), slice);
+                    let job = GroupTileJob {
+                        values: staged.values.wrapping_add((from - k.start) / p.m() * p.n()),
+                        ld_values: staged.ld_values,
+                        columns: columns.wrapping_add((from - k.start) / p.m() * p.n()),
+                        ld_columns,
+                        count: p.row_values(to - from),
+                        rows: rows.len(),
+                        group: p.group(),
+                        b: slice,
+                        ldb: 0,
+                        c,
+                        ldc,
+                        cols: cols.len(),
+                        init: match self.beta {
+                            _ if from > 0 => Init::Load,
+                            0.0 => Init::Zero,
+                            1.0 => Init::Load,
+                            beta => Init::Scale(beta),
+                        },
+                        ahead: self.ahead(from..to, cols.end..last.min(cols.end + wide)),
+                    };
+                    self.panels(job, from - k.start, to - from);
+                    from = to;
+                    if from >= k.end {
+                        break;
+                    }
+                }
+                if !direct {
+                    self.scatter(c_tile, wide, part);
+                }
+            }
+        }
+    }
+
+    /// Rows `k`, columns `cols` of B, which are packed next, where its rows are contiguous.
+    fn ahead(&self, k: Range<usize>, cols: Range<usize>) -> Ahead {
+        let rows = if self.b.col_stride == 1 { k.len() } else { 0 };
+        let data = self.b.address(k.start, cols.start);
+        Ahead { data, stride: self.b.row_stride, rows, cols: cols.len() }
+    }
+
+    /// Where each panel of `cols` columns begins, the place of its micro-kernel and its width.
+    fn each_panel(&self, cols: usize, mut work: impl FnMut(usize, usize, usize)) {
+        let mut col = 0;
+        while col < cols {
+            let (place, width) = self.blocking.panel(cols - col);
+            work(col, place, width);
+            col += width;
+        }
+    }
+
+    /// Rows `k`, columns `cols` of B as panels one behind another, each of full groups and full width.
+    ///
+    /// # Safety
+    /// They lie in B; the slice holds them.
+    unsafe fn pack_panels(&self, k: Range<usize>, cols: Range<usize>, slice: *mut f32) {
+        let depth = k.len().next_multiple_of(self.pattern.m());
+        // Long runs of B: where its rows are contiguous, across the panels first.
+        let step = if self.b.col_stride == 1 { PACK_ROWS } else { k.len().max(1) };
+        for from in k.clone().step_by(step) {
+            self.each_panel(cols.len(), |col, _, width| {
+                let panel = slice.wrapping_add(col * depth + (from - k.start) * width);
+                let columns = cols.start + col..cols.end.min(cols.start + col + width);
+                // SAFETY: the panel's place in the slice.
+                unsafe { self.pack(from..k.end.min(from + step), columns, width, panel) };
+            });
+        }
+    }
+
+    /// The panels of a job whose B is a slice that [`pack_panels`](Self::pack_panels) made of `depth`
+    /// rows, `begun` rows into what its columns count from.
+    ///
+    /// # Safety
+    /// As [`GroupTileFn`](crate::kernels::group::GroupTileFn), for every panel.
+    unsafe fn panels(&self, job: GroupTileJob, begun: usize, depth: usize) {
+        let depth = depth.next_multiple_of(self.pattern.m());
+        // Each panel fetches its share.
+        let share = |col: usize| job.ahead.rows * col.min(job.cols) / job.cols;
+        self.each_panel(job.cols, |col, place, width| {
+            let offset = share(col).cast_signed().wrapping_mul(job.ahead.stride);
+            let job = GroupTileJob {
+                b: job.b.wrapping_add(col * depth).wrapping_sub(begun * width),
+                ldb: width.cast_signed(),
+                c: job.c.wrapping_add(col),
+                cols: width.min(job.cols - col),
+                ahead: Ahead {
+                    data: job.ahead.data.wrapping_offset(offset),
+                    rows: share(col + width) - share(col),
+                    ..job.ahead
+                },
+                ..job
+            };
+            // SAFETY: a level that the CPU has; the caller's promise.
+            unsafe { (self.kernels.group.tile[place])(&job) };
+        });
+    }
+}

@@ -1,0 +1,235 @@
+//! Groups of rows that share indices: pruned as the one row of their norms.
+
+use super::Method;
+use super::compress::Target;
+use crate::kernels::group::{GatherJob, NormJob};
+use crate::kernels::{CompressJob, CopyJob, Kernels, RngKey, Selector};
+use crate::matrix::MatRef;
+use crate::pattern::Pattern;
+use std::mem::MaybeUninit;
+
+/// Entries of A that are pruned at a time: they stay in a first-level cache between the norms and
+/// the gathering.
+const PART: usize = 8192;
+/// The most columns of such a part.
+const COLS: usize = 1024;
+/// Eight groups of every pattern: the indices of so many columns fill whole bytes.
+const BYTES: usize = 8 * 16;
+/// Rows that go together where columns are contiguous: a cache line of each.
+const LINE: usize = 16;
+
+/// Rows that are pruned at a time, whole groups of them.
+pub(super) const fn band(pattern: Pattern) -> usize {
+    let group = pattern.group();
+    if group < LINE { LINE / group * group } else { group }
+}
+
+/// [`compress_block`](super::compress::compress_block) where rows share indices: `at.0` is the first
+/// row of a group.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn compress_block(
+    kernels: &Kernels,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    let rows = band(pattern);
+    let cols = (PART / rows).min(COLS) / BYTES * BYTES;
+    let work = |row: usize, col: usize| {
+        let (last, end) = (a.rows.min(row + rows), a.cols.min(col + cols));
+        // SAFETY: a part of A, of PART entries at most, and its place in the target.
+        unsafe {
+            let part = a.part(row..last, col..end);
+            let at = (at.0 + row, at.1 + col);
+            compress_part(kernels, pattern, method, part, at, target.part(pattern, row, col));
+        }
+    };
+    // In the order of memory.
+    if a.col_stride == 1 {
+        for row in (0..a.rows).step_by(rows) {
+            (0..a.cols).step_by(cols).for_each(|col| work(row, col));
+        }
+    } else {
+        for col in (0..a.cols).step_by(cols) {
+            (0..a.rows).step_by(rows).for_each(|row| work(row, col));
+        }
+    }
+}
+
+/// # Safety
+/// As [`compress_block`], with at most `PART` entries in at most `COLS` columns.
+unsafe fn compress_part(
+    kernels: &Kernels,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    let mut tile = [const { MaybeUninit::<f32>::uninit() }; PART];
+    let a = if a.col_stride == 1 {
+        a
+    } else {
+        // SAFETY: the tile holds the part.
+        unsafe { rows_of(kernels, a, tile.as_mut_ptr().cast()) }
+    };
+    for row in (0..a.rows).step_by(pattern.group()) {
+        let rows = row..a.rows.min(row + pattern.group());
+        let at = (at.0 + row, at.1);
+        // SAFETY: one group of the part's rows.
+        unsafe {
+            let target = target.part(pattern, row, 0);
+            compress_group(kernels, pattern, method, a.part(rows, 0..a.cols), at, target);
+        }
+    }
+}
+
+/// A copy of `a` whose rows are contiguous.
+///
+/// # Safety
+/// `a` is readable, and `tile` holds it.
+unsafe fn rows_of<'a>(kernels: &Kernels, a: MatRef<'a>, tile: *mut f32) -> MatRef<'a> {
+    let stride = a.cols.cast_signed();
+    // SAFETY: a level that the CPU has; the caller's promise.
+    unsafe {
+        if a.row_stride == 1 {
+            (kernels.transpose)(&CopyJob {
+                source: a.data,
+                from: a.col_stride,
+                target: tile,
+                to: stride,
+                rows: a.cols,
+                cols: a.rows,
+            });
+        } else {
+            for i in 0..a.rows {
+                for j in 0..a.cols {
+                    tile.add(i * a.cols + j).write(a.address(i, j).read_unaligned());
+                }
+            }
+        }
+        MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
+    }
+}
+
+/// One group of rows, columns contiguous.
+///
+/// # Safety
+/// As [`compress_block`], with at most `COLS` columns.
+#[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
+unsafe fn compress_group(
+    kernels: &Kernels,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    let rng = method.rng().unwrap_or_default();
+    let m = pattern.m() as u64;
+    let mut norms = [const { MaybeUninit::<f32>::uninit() }; COLS];
+    let mut kept = [const { MaybeUninit::<f32>::uninit() }; COLS / 2];
+    let mut columns = [const { MaybeUninit::<u32>::uninit() }; COLS / 2];
+    let (norms, kept, columns) =
+        (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), columns.as_mut_ptr().cast());
+    let selector = method.selector();
+    let norm = match selector {
+        Selector::Keep => kernels.group.nonzeros,
+        _ => kernels.group.norms,
+    };
+    let MatRef { data, row_stride, rows, cols, .. } = a;
+    // SAFETY: the kernels are of a level that the CPU has; the buffers hold COLS columns' norms and
+    // what is kept of them, at most half; the caller's promise.
+    unsafe {
+        norm(&NormJob { a: data, row_stride, rows, cols, norms });
+        kernels.of(pattern).compress_rows[selector as usize](&CompressJob {
+            a: norms,
+            row_stride: 0,
+            col_stride: 1,
+            rows: 1,
+            cols,
+            values: kept,
+            ld_values: 0,
+            meta: target.meta,
+            ld_meta: 0,
+            key: RngKey { seed: rng.seed, stream: rng.stream },
+            row0: (rng.row0 + at.0 as u64) as u32,
+            group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+        });
+        let count = columns_of(pattern, target.meta, cols, columns);
+        (kernels.group.gather)(&GatherJob {
+            a: data,
+            row_stride,
+            rows,
+            cols,
+            columns,
+            count,
+            norms,
+            kept,
+            values: target.values,
+            ld_values: target.ld_values,
+        });
+    }
+}
+
+/// The columns of the kept entries of `cols` columns, from 0, and how many they are.
+///
+/// # Safety
+/// The metadata is readable (any bytes will do: an index counts modulo m), and there is room for
+/// the columns.
+pub(super) unsafe fn columns_of(
+    pattern: Pattern,
+    meta: *const u8,
+    cols: usize,
+    columns: *mut u32,
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match pattern.index_bits() {
+            1 => unpack::<1>(pattern, meta, cols, columns),
+            2 => unpack::<2>(pattern, meta, cols, columns),
+            _ => unpack::<4>(pattern, meta, cols, columns),
+        }
+    }
+    pattern.row_values(cols)
+}
+
+/// [`columns_of`], a byte of indices of `WIDTH` bits at a time.
+///
+/// # Safety
+/// As there.
+#[expect(clippy::cast_possible_truncation, reason = "columns of a staged block")]
+unsafe fn unpack<const WIDTH: usize>(
+    pattern: Pattern,
+    meta: *const u8,
+    cols: usize,
+    columns: *mut u32,
+) {
+    let per_byte = 8 / WIDTH;
+    let mask = pattern.m() as u32 - 1;
+    // n and m are powers of two.
+    let (n, m) = (pattern.n().trailing_zeros(), pattern.m().trailing_zeros());
+    let count = pattern.row_values(cols);
+    for byte in 0..count / per_byte {
+        // SAFETY: indices of which this byte holds the last.
+        unsafe {
+            let bits = u32::from(*meta.add(byte));
+            for k in 0..per_byte {
+                let e = (byte * per_byte + k) as u32;
+                *columns.add(e as usize) = (e >> n << m) + (bits >> (k * WIDTH) & mask);
+            }
+        }
+    }
+    for e in count / per_byte * per_byte..count {
+        let bit = e * WIDTH;
+        // SAFETY: the byte of index e; e < count.
+        unsafe {
+            let index = u32::from(*meta.add(bit / 8)) >> (bit % 8) & mask;
+            *columns.add(e) = ((e as u32) >> n << m) + index;
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Groups of rows that share indices: the oracle's bits (`tests/oracle/groups.py`) on every level, from
+//! every storage; and that the estimate is what it claims.
+#![allow(clippy::cast_possible_truncation, reason = "the sizes of tests are small")]
+
+mod common;
+
+use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, naive_gemm};
+use common::{compressed, same_bits};
+use spnm::{
+    Compressed, CompressedMut, Isa, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, compress,
+    decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+};
+
+static VECTORS: &[u8] = include_bytes!("oracle/groups.bin");
+
+/// The groups that are tested for every pattern.
+const GROUPS: [u32; 7] = [2, 3, 4, 7, 8, 16, 64];
+
+fn grouped(p: Pattern, rows: u32) -> Pattern {
+    p.grouped(rows).expect("a group of rows")
+}
+
+struct Reader(&'static [u8]);
+
+impl Reader {
+    fn take(&mut self, count: usize) -> &'static [u8] {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
+    }
+
+    fn floats(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| f32::from_bits(self.u32())).collect()
+    }
+}
+
+/// A case of groups.bin, in its order.
+struct Case {
+    p: Pattern,
+    method: Method,
+    shape: (usize, usize, usize),
+    alpha: f32,
+    beta: f32,
+    a: Vec<f32>,
+    values: Vec<f32>,
+    meta: Vec<u8>,
+    b: Vec<f32>,
+    c: Vec<f32>,
+    result: Vec<f32>,
+}
+
+fn cases() -> Vec<Case> {
+    let mut r = Reader(VECTORS);
+    assert_eq!(r.take(8), b"SPNMGRP1");
+    let cases: Vec<Case> = (0..r.u32())
+        .map(|_| {
+            let p = Pattern::new(r.u32(), r.u32()).and_then(|p| p.grouped(r.u32())).expect("n:m");
+            let method = r.u32();
+            let rng = Rng { seed: r.u64(), stream: r.u64(), row0: r.u64(), col0: r.u64() };
+            let method = [Method::Keep, Method::Magnitude, Method::Mvue(rng)][method as usize];
+            let shape @ (rows, inner, cols) =
+                (r.u32() as usize, r.u32() as usize, r.u32() as usize);
+            let (alpha, beta) = (f32::from_bits(r.u32()), f32::from_bits(r.u32()));
+            let a = r.floats(rows * inner);
+            let values = r.floats(rows * p.row_values(inner));
+            let meta = r.take(p.meta_rows(rows) * p.row_meta(inner)).to_vec();
+            let (b, c) = (r.floats(inner * cols), r.floats(rows * cols));
+            let result = r.floats(rows * cols);
+            Case { p, method, shape, alpha, beta, a, values, meta, b, c, result }
+        })
+        .collect();
+    assert!(r.0.is_empty() && cases.len() > 30, "{} cases", cases.len());
+    cases
+}
+
+#[test]
+fn every_level_equals_the_oracle() {
+    let pool = Pool::new(3).expect("a small pool");
+    let mut scratch = Scratch::new();
+    for (number, case) in cases().iter().enumerate() {
+        let Case { p, method, shape: (rows, inner, cols), alpha, beta, .. } = *case;
+        let dense = dense_of(&case.values, &case.meta, rows, inner, p);
+        for isa in levels() {
+            for (turn, order) in ORDERS.into_iter().enumerate() {
+                let other = ORDERS[(turn + number) % 3];
+                let options = Options::new().isa(isa);
+                let options = if turn == 1 { options.pool(&pool) } else { options };
+                let what =
+                    format!("{p}, {rows} x {inner} x {cols}, {method:?}, {isa:?}, {order:?}");
+                let a = Dense::new(&case.a, rows, inner, order, turn);
+                let mut out = Compressed::new(rows, inner, p).expect("memory");
+                compress(&options, method, a.view(), out.as_mut()).expect("compress");
+                assert!(same_bits(out.values(), &case.values), "values: {what}");
+                assert_eq!(out.meta(), case.meta, "meta: {what}");
+                validate(out.as_ref()).expect(&what);
+
+                let mut pruned = Dense::new(&vec![5.0; rows * inner], rows, inner, other, 1);
+                prune(&options, method, p, a.view(), pruned.view_mut()).expect("prune");
+                assert!(same_bits(&pruned.data(), &dense), "prune: {what}");
+                assert!(pruned.slack_is_untouched(), "prune: {what}");
+                let mut expanded = Dense::new(&vec![5.0; rows * inner], rows, inner, other, 2);
+                decompress(&options, out.as_ref(), expanded.view_mut()).expect("decompress");
+                assert!(same_bits(&expanded.data(), &dense), "decompress: {what}");
+                assert!(expanded.slack_is_untouched(), "decompress: {what}");
+                // But for groups that are poisoned and short: what lies past `inner` is gone.
+                if inner % p.m() == 0 || !dense.iter().any(|x| x.is_nan()) {
+                    let mut kept = Compressed::new(rows, inner, p).expect("memory");
+                    compress(&options, Method::Keep, pruned.view(), kept.as_mut()).expect("keep");
+                    assert!(same_bits(kept.values(), &case.values), "KEEP of {what}");
+                    assert_eq!(kept.meta(), case.meta, "KEEP of {what}");
+                }
+
+                let b = Dense::new(&case.b, inner, cols, other, turn);
+                let start = if beta == 0.0 { vec![f32::NAN; rows * cols] } else { case.c.clone() };
+                let mut c = Dense::new(&start, rows, cols, order, turn);
+                let to = c.view_mut();
+                gemm(&options, &mut scratch, alpha, out.as_ref(), b.view(), beta, to)
+                    .expect("gemm");
+                assert!(same_bits(&c.data(), &case.result), "gemm: {what}");
+                assert!(c.slack_is_untouched(), "gemm: {what}");
+                let mut c = Dense::new(&start, rows, cols, order, turn);
+                let (a, b, to) = (a.view(), b.view(), c.view_mut());
+                prune_gemm(&options, &mut scratch, method, p, alpha, a, b, beta, to)
+                    .expect("prune_gemm");
+                assert!(same_bits(&c.data(), &case.result), "prune_gemm: {what}");
+            }
+        }
+    }
+}
+
+/// Larger than the parts and bands that the work is cut into, with slack everywhere.
+#[test]
+fn every_level_equals_the_reference() {
+    let reference = Options::new().isa(Isa::Reference);
+    let pool = Pool::new(2).expect("a small pool");
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(61);
+    let mut number = 0;
+    for rows_of_group in GROUPS.into_iter().chain([5, 9, 33, 63]) {
+        for &p in Pattern::ALL.iter().skip(number % 3).step_by(3) {
+            number += 1;
+            let p = grouped(p, rows_of_group);
+            let g = p.group();
+            let (rows, inner) = [
+                (g + 1, 1030),
+                (3 * g - 1, 300 + number),
+                (1, 77),
+                (2 * g, 515),
+                (5 * g + g / 2, 140),
+            ][number % 5];
+            let cols = [1, 16, 70, 41][number % 4];
+            let rng = Rng::new(9, number as u64).at((4 * g) as u64, (13 * p.m()) as u64);
+            let mut dense = data.mixture(rows * inner);
+            let mut method = Method::Mvue(rng);
+            match number % 4 {
+                0 => method = Method::Magnitude,
+                1 => {
+                    let a = Dense::new(&dense, rows, inner, Order::Rows, 0);
+                    let mut out = a.clone();
+                    prune(&reference, method, p, a.view(), out.view_mut()).expect("prune");
+                    (dense, method) = (out.data(), Method::Keep);
+                }
+                _ => {}
+            }
+            let want = compressed(Isa::Reference, method, &dense, (rows, inner), p);
+            let want_dense = dense_of(want.values(), want.meta(), rows, inner, p);
+            let (b, start) = (data.bells(inner * cols), data.bells(rows * cols));
+            let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (2.5, -0.7)][number % 3];
+            let mut product = start.clone();
+            naive_gemm(alpha, &want, &b, beta, &mut product);
+            for (turn, isa) in levels().into_iter().enumerate() {
+                for (nth, order) in ORDERS.into_iter().enumerate() {
+                    let options = Options::new().isa(isa);
+                    let options = if (turn + nth) % 2 == 0 { options.pool(&pool) } else { options };
+                    let what = format!("{p} {rows}x{inner}x{cols} {method:?} {isa:?} {order:?}");
+                    let a = Dense::new(&dense, rows, inner, order, nth);
+                    let (ldv, ldm) = (p.row_values(inner) + nth, p.row_meta(inner) + turn % 3);
+                    let mut values = vec![777.0; rows * ldv];
+                    let mut meta = vec![0xA5; p.meta_rows(rows) * ldm];
+                    let mut out =
+                        CompressedMut::new(&mut values, &mut meta, rows, inner, p, ldv, ldm)
+                            .expect("buffers");
+                    compress(&options, method, a.view(), out.reborrow()).expect("compress");
+                    let b = Dense::new(&b, inner, cols, ORDERS[(number + nth) % 3], 1);
+                    let mut c = Dense::new(&start, rows, cols, ORDERS[(number / 3 + nth) % 3], 2);
+                    let (packed, to) = (out.as_ref(), c.view_mut());
+                    gemm(&options, &mut scratch, alpha, packed, b.view(), beta, to).expect("gemm");
+                    assert!(same_bits(&c.data(), &product), "gemm {what}");
+                    assert!(c.slack_is_untouched(), "gemm {what}");
+                    let mut c = Dense::new(&start, rows, cols, order, 0);
+                    let to = c.view_mut();
+                    prune_gemm(
+                        &options,
+                        &mut scratch,
+                        method,
+                        p,
+                        alpha,
+                        a.view(),
+                        b.view(),
+                        beta,
+                        to,
+                    )
+                    .expect("prune_gemm");
+                    assert!(same_bits(&c.data(), &product), "prune_gemm {what}");
+                    let mut expanded = a.clone();
+                    decompress(&options, out.as_ref(), expanded.view_mut()).expect("decompress");
+                    assert!(same_bits(&expanded.data(), &want_dense), "decompress {what}");
+                    let mut within = a.clone();
+                    prune_in_place(&options, method, p, within.view_mut()).expect("prune");
+                    assert!(same_bits(&within.data(), &want_dense), "prune {what}");
+                    assert!(within.slack_is_untouched(), "prune {what}");
+                    let kept = p.row_values(inner);
+                    for i in 0..rows {
+                        let (v, slack) = values[i * ldv..][..ldv].split_at(kept);
+                        assert!(same_bits(v, &want.values()[i * kept..][..kept]), "{i}: {what}");
+                        assert!(slack.iter().all(|&x| x == 777.0), "slack: {what}");
+                    }
+                    for i in 0..p.meta_rows(rows) {
+                        let (m, slack) = meta[i * ldm..][..ldm].split_at(p.row_meta(inner));
+                        assert_eq!(m, &want.meta()[i * m.len()..][..m.len()], "{i}: {what}");
+                        assert!(slack.iter().all(|&x| x == 0xA5), "slack: {what}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(number > 30, "{number} cases");
+}
+
+/// Several staged blocks and slices of a product, and every height of a block of rows.
+#[test]
+fn long_products() {
+    let pool = Pool::new(2).expect("a small pool");
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(62);
+    for (number, rows_of_group) in (2..=20).chain([31, 64]).enumerate() {
+        let p = grouped(Pattern::ALL[number % Pattern::ALL.len()], rows_of_group);
+        let (rows, inner, cols) =
+            (520, by_effort(1040, 320) + number, [33, 150, 16, 7][number % 4]);
+        let method = Method::Mvue(Rng::new(6, 6));
+        let dense_a = data.matrix(0, rows * inner);
+        let (b, start) = (data.bells(inner * cols), data.bells(rows * cols));
+        let packed = compressed(Isa::Reference, method, &dense_a, (rows, inner), p);
+        let mut want = start.clone();
+        naive_gemm(1.0, &packed, &b, 0.5, &mut want);
+        for isa in levels() {
+            let options = Options::new().isa(isa);
+            let options = if number % 2 == 0 { options.pool(&pool) } else { options };
+            let order = |i: usize| ORDERS[(number + i) % 3];
+            let what = format!("{p} {rows}x{inner}x{cols} {isa:?}");
+            let b = Dense::new(&b, inner, cols, order(1), 0);
+            let mut c = Dense::new(&start, rows, cols, order(2), 1);
+            let to = c.view_mut();
+            gemm(&options, &mut scratch, 1.0, packed.as_ref(), b.view(), 0.5, to).expect("gemm");
+            assert!(same_bits(&c.data(), &want), "gemm {what}");
+            let a = Dense::new(&dense_a, rows, inner, order(0), 0);
+            let mut c = Dense::new(&start, rows, cols, order(2), 1);
+            let (a, b, to) = (a.view(), b.view(), c.view_mut());
+            prune_gemm(&options, &mut scratch, method, p, 1.0, a, b, 0.5, to).expect("prune_gemm");
+            assert!(same_bits(&c.data(), &want), "prune_gemm {what}");
+        }
+    }
+}
+
+/// A part of the rows that begins with a group, and of the columns, is pruned as in the whole.
+#[test]
+fn shards_are_parts_of_the_whole() {
+    let mut data = Data::new(63);
+    for (number, rows_of_group) in GROUPS.into_iter().enumerate() {
+        let p = grouped(Pattern::ALL[(3 * number + 2) % 10], rows_of_group);
+        let (rows, cols) = (5 * p.group() + 1, 40 * p.m());
+        let dense = data.matrix(1, rows * cols);
+        let whole_rng = Rng::new(3, 4).at(p.group() as u64, p.m() as u64);
+        let isa = Isa::effective();
+        let whole = compressed(isa, Method::Mvue(whole_rng), &dense, (rows, cols), p);
+        let (row, col) = (2 * p.group(), 8 * p.m());
+        let rng = whole_rng.at(whole_rng.row0 + row as u64, whole_rng.col0 + col as u64);
+        let a = MatRef::row_major(&dense, rows, cols).expect("a row-major matrix");
+        let part = a.part(row..rows, col..cols);
+        let mut out = Compressed::new(part.rows(), part.cols(), p).expect("memory");
+        compress(&Options::new(), Method::Mvue(rng), part, out.as_mut()).expect("compress");
+        let (kept, bytes) = (p.row_values(cols), p.row_meta(cols));
+        let (skip, skip_bytes) = (p.row_values(col), p.row_meta(col));
+        for i in 0..part.rows() {
+            let want = &whole.values()[(row + i) * kept..][skip..kept];
+            assert!(same_bits(&out.values()[i * (kept - skip)..][..kept - skip], want), "{p} {i}");
+        }
+        for i in 0..p.meta_rows(part.rows()) {
+            let want = &whole.meta()[(row / p.group() + i) * bytes..][skip_bytes..bytes];
+            assert_eq!(&out.meta()[i * want.len()..][..want.len()], want, "{p} {i}");
+        }
+    }
+}
+
+/// No scale loses entries: a matrix times a power of two is pruned alike, where squares would
+/// over- or underflow too.
+#[test]
+fn norms_of_every_scale() {
+    let p = grouped(Pattern::N2M4, 8);
+    let (rows, cols) = (24, 96);
+    let dense = Data::new(64).bells(rows * cols);
+    for isa in levels() {
+        let plain = compressed(isa, Method::Mvue(Rng::new(1, 1)), &dense, (rows, cols), p);
+        for exponent in [-110i8, -90, -45, 45, 90, 115] {
+            // Two factors: 2^exponent itself may be subnormal's reciprocal.
+            let half = 2f32.powi(i32::from(exponent / 2));
+            let factor = [half, 2f32.powi(i32::from(exponent - exponent / 2))];
+            let scaled =
+                |x: &[f32]| x.iter().map(|x| x * factor[0] * factor[1]).collect::<Vec<_>>();
+            let method = Method::Mvue(Rng::new(1, 1));
+            let out = compressed(isa, method, &scaled(&dense), (rows, cols), p);
+            assert_eq!(out.meta(), plain.meta(), "2^{exponent} {isa:?}");
+            let want = scaled(plain.values());
+            for (x, want) in out.values().iter().zip(want) {
+                assert!((x - want).abs() <= want.abs() * 1e-5, "{x} {want} 2^{exponent} {isa:?}");
+            }
+        }
+    }
+}
+
+const ALPHA: f64 = 1e-6;
+
+/// Bernstein's bound on |sum - mean| of t independent variables of this variance, each within
+/// `range` of its mean: exceeded with a probability of at most `ALPHA / comparisons`.
+fn deviation(comparisons: usize, t: f64, variance: f64, range: f64) -> f64 {
+    let log = (2.0 * comparisons as f64 / ALPHA).ln();
+    let linear = range * log / 3.0;
+    linear + (linear * linear + 2.0 * t * variance * log).sqrt()
+}
+
+/// Inclusion probabilities and the water level of magnitudes, in f64 from the definition.
+fn inclusion(a: &[f64], n: usize) -> (Vec<f64>, f64) {
+    let mut sorted = a.to_vec();
+    sorted.sort_by(|x, y| y.total_cmp(x));
+    let tau = (0..n)
+        .map(|k| (sorted[k], sorted[k..].iter().sum::<f64>() / (n - k) as f64))
+        .find(|(largest, level)| largest <= level)
+        .expect("a water level")
+        .1;
+    (a.iter().map(|x| (x / tau).min(1.0)).collect(), tau)
+}
+
+/// Inclusion frequencies of positions, mean of every entry, and the squared error of the group: what
+/// independent draws, by groups of rows that are copies of one, come to.
+#[test]
+fn inclusion_mean_and_variance() {
+    const BLOCKS: usize = 16;
+    let draws = by_effort(20_000, 2_000);
+    for (number, &p) in Pattern::ALL.iter().enumerate() {
+        let p = grouped(p, [2, 3, 8][number % 3]);
+        let (n, m, g) = (p.n(), p.m(), p.group());
+        let mut data = Data::new(70 + number as u64);
+        let cols = BLOCKS * m;
+        // Rows of different kinds, and so of different shares in the norms.
+        let group: Vec<f32> = (0..g).flat_map(|i| data.matrix([0, 1, 3][i % 3], cols)).collect();
+        let copies = group.repeat(draws);
+        let rng = Rng::new(0xC0FFEE, number as u64);
+        let isa = Isa::effective();
+        let out = compressed(isa, Method::Mvue(rng), &copies, (draws * g, cols), p);
+        let (mut seen, mut sum) = (vec![0.0; cols], vec![0.0; g * cols]);
+        let mut error = [0.0; BLOCKS];
+        let square = |x: f32| f64::from(x).powi(2);
+        let column = |j: usize| (0..g).map(move |i| (i, i * cols + j));
+        for draw in 0..draws {
+            let meta = &out.meta()[draw * p.row_meta(cols)..];
+            for (block, error) in error.iter_mut().enumerate() {
+                *error += (block * m..(block + 1) * m)
+                    .flat_map(column)
+                    .map(|(_, at)| square(group[at]))
+                    .sum::<f64>();
+                for k in block * n..(block + 1) * n {
+                    let j = block * m + index_of(meta, k, p);
+                    let mut any = false;
+                    for (i, at) in column(j) {
+                        let value = out.values()[(draw * g + i) * p.row_values(cols) + k];
+                        let (value, x) = (f64::from(value), f64::from(group[at]));
+                        sum[at] += value;
+                        *error += (value - x).powi(2) - x * x;
+                        any |= value != 0.0;
+                    }
+                    seen[j] += f64::from(u8::from(any));
+                }
+            }
+        }
+        let t = draws as f64;
+        let comparisons = (2 + g) * cols * Pattern::ALL.len();
+        for block in 0..BLOCKS {
+            let norms: Vec<f64> = (block * m..(block + 1) * m)
+                .map(|j| column(j).map(|(_, at)| square(group[at])).sum::<f64>().sqrt())
+                .collect();
+            if norms.iter().filter(|&&x| x > 0.0).count() <= n {
+                continue;
+            }
+            let (q, tau) = inclusion(&norms, n);
+            let mut closed = 0.0;
+            for (slot, &q) in q.iter().enumerate().filter(|(_, q)| **q > 0.0) {
+                let j = block * m + slot;
+                let what = format!("{p}, block {block}, slot {slot}, p {q}");
+                let off = (seen[j] - t * q).abs();
+                let allowed = deviation(comparisons, t, q * (1.0 - q), 1.0) + 1e-6 * t;
+                assert!(off <= allowed, "{what}: off by {off}, {allowed}");
+                for (_, at) in column(j) {
+                    let x = f64::from(group[at]);
+                    closed += x * x * (1.0 / q - 1.0);
+                    let size = x.abs() / q;
+                    let allowed = deviation(comparisons, t, size * size * q * (1.0 - q), size)
+                        + 1e-5 * t * size;
+                    let off = (sum[at] - t * x).abs();
+                    assert!(off <= allowed, "mean of {what}: off by {off}, {allowed}");
+                }
+            }
+            // The squared error of a block lies in [0, largest].
+            let largest = n as f64 * tau * tau + norms.iter().map(|x| x * x).sum::<f64>();
+            let allowed = deviation(comparisons, t, closed * largest, largest) + 1e-5 * t * largest;
+            let off = (error[block] - t * closed).abs();
+            assert!(off <= allowed, "variance of {p}, block {block}: off by {off}, {allowed}");
+        }
+    }
+}
