@@ -88,8 +88,39 @@ fn for_each_group(out: &Compressed, mut each: impl FnMut(usize, usize, &[f32], &
 /// Inclusion frequency of every slot, unbiasedness, variance, and the number kept.
 #[test]
 fn inclusion_mean_and_variance() {
+    inclusion_of(groups, by_effort(60_000, 2_000));
+}
+
+/// The same for gradients of a language model: the groups run along the tokens of one unit, as in the
+/// product for a weight gradient.
+#[test]
+fn inclusion_mean_and_variance_of_real_gradients() {
+    // `cargo run --release --example train -- --methods dense --steps 300 --gradients tests/gradients.bin`
+    let numbers: Vec<f32> = include_bytes!("gradients.bin")
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes))
+        .collect();
+    const SIDE: usize = 64;
+    assert_eq!(numbers.len(), 2 * SIDE * SIDE, "two layers");
+    let units: Vec<Vec<f32>> = numbers
+        .chunks(SIDE * SIDE)
+        .flat_map(|d| (0..SIDE).map(|j| (0..SIDE).map(|i| d[i * SIDE + j]).collect()))
+        .collect();
+    let real = |p: Pattern, count: usize| -> Vec<Vec<f32>> {
+        // Spread over the units and tokens; those with anything to choose from.
+        let all = units.iter().flat_map(|unit| unit.chunks(p.m()).map(<[f32]>::to_vec));
+        let wide: Vec<Vec<f32>> =
+            all.filter(|g| g.iter().filter(|x| **x != 0.0).count() > p.n()).collect();
+        assert!(wide.len() >= count, "{p}: {} groups", wide.len());
+        (0..count).map(|i| wide[i * wide.len() / count].clone()).collect()
+    };
+    inclusion_of(real, by_effort(20_000, 2_000));
+}
+
+fn inclusion_of(groups: impl Fn(Pattern, usize) -> Vec<Vec<f32>>, t: usize) {
     const GROUPS: usize = 24;
-    let t = by_effort(60_000, 2_000);
     for &p in Pattern::ALL {
         let (n, m) = (p.n(), p.m());
         let groups = groups(p, GROUPS);
@@ -372,4 +403,54 @@ fn joint_outcomes_of_neighbouring_groups() {
         let limit = 15.0 + 2.0 * (15.0 * log).sqrt() + 2.0 * log;
         assert!(chi < limit, "groups {d} apart: chi-square {chi}, limit {limit}");
     }
+}
+
+/// Chi-square over the joint outcome of the same groups of 1:4 with equal entries, in rows 2^k apart, in
+/// streams and in seeds that differ in one bit: 16 cells a pair, from several starting points.
+#[test]
+fn joint_outcomes_of_rows_streams_and_seeds() {
+    const GROUPS: usize = 8192;
+    let p = Pattern::N1M4;
+    let row = vec![1.0; GROUPS * 4];
+    let indices = |rng: Rng| {
+        let mut index = vec![0u8; GROUPS];
+        for_each_group(&draws(p, &row, 1, rng), |_, g, _, at| index[g] = at[0] as u8);
+        index
+    };
+    let starts = [
+        Rng::new(0, 0),
+        Rng::new(1, 1).at(1, 0),
+        Rng::new(0xDEAD_BEEF_0123_4567, 0x89AB_CDEF).at(12_345, 4096),
+        Rng::new(u64::MAX, u64::MAX).at(77, 64),
+    ];
+    let starts = &starts[..by_effort(4, 1)];
+    let mut pairs: Vec<(Rng, Rng)> = Vec::new();
+    for &rng in starts {
+        pairs.extend((0..30).map(|k| (rng, Rng { row0: rng.row0 + (1 << k), ..rng })));
+        pairs.extend((0..64).map(|k| (rng, Rng { stream: rng.stream ^ (1 << k), ..rng })));
+        pairs.extend((0..64).map(|k| (rng, Rng { seed: rng.seed ^ (1 << k), ..rng })));
+        // A step of the one is not a step of the other.
+        pairs.push((Rng { seed: rng.seed ^ 1, ..rng }, Rng { stream: rng.stream ^ 1, ..rng }));
+        pairs.push((Rng { row0: rng.row0 + 1, ..rng }, Rng { stream: rng.stream ^ 1, ..rng }));
+    }
+    let log = (pairs.len() as f64 / ALPHA).ln();
+    let mut sum = 0.0;
+    for &(one, other) in &pairs {
+        let mut cells = [0u64; 16];
+        for (x, y) in indices(one).into_iter().zip(indices(other)) {
+            cells[usize::from(x * 4 + y)] += 1;
+        }
+        let expected = GROUPS as f64 / 16.0;
+        let chi: f64 = cells.iter().map(|&c| (c as f64 - expected).powi(2) / expected).sum();
+        // 15 degrees of freedom; the tail by Laurent and Massart.
+        let limit = 15.0 + 2.0 * (15.0 * log).sqrt() + 2.0 * log;
+        assert!(chi < limit, "{one:?} and {other:?}: chi-square {chi}, limit {limit}");
+        sum += chi;
+    }
+    // All pairs of a starting point share its row, so their statistics are not quite independent; the mean
+    // must be near 15 all the same: neither dependence nor too much evenness, in many small amounts.
+    let mean = sum / pairs.len() as f64;
+    let deviation = (30.0 / pairs.len() as f64).sqrt();
+    println!("{} pairs, mean chi-square {mean:.2} of 15", pairs.len());
+    assert!((mean - 15.0).abs() < 6.0 * deviation, "mean chi-square {mean}, expected 15");
 }

@@ -64,6 +64,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
+    /// Write 64 tokens x 64 units of the last step's gradient of the output layer and of the hidden
+    /// layer, as little-endian f32s (tests/gradients.bin is made so).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gradients: Option<PathBuf>,
+
     /// Where the loss curves go.
     #[arg(long, value_name = "FILE", default_value = "train.svg")]
     pub(crate) svg: PathBuf,

@@ -37,7 +37,12 @@ pub(crate) struct Engine<'a> {
     scratch: Scratch,
     /// The pruned copy that [`Method::Uniform`] needs.
     kept: Matrix,
+    /// A corner of the latest gradients, one of each layer, where they are asked for.
+    corners: Option<[Vec<f32>; 2]>,
 }
+
+/// Tokens and units of a corner.
+const CORNER: usize = 64;
 
 /// One weight gradient to make: of the layer Y = X W^T, from D = dL/dY \[tokens x out\] and
 /// X \[tokens x in\].
@@ -53,7 +58,26 @@ pub(crate) struct Job<'a> {
 
 impl<'a> Engine<'a> {
     pub(crate) fn new(options: Options<'a>, parallelism: Parallelism, seed: u64) -> Self {
-        Self { options, parallelism, seed, scratch: Scratch::new(), kept: Matrix::zeros(0, 0) }
+        Self {
+            options,
+            parallelism,
+            seed,
+            scratch: Scratch::new(),
+            kept: Matrix::zeros(0, 0),
+            corners: None,
+        }
+    }
+
+    /// Keeps a corner of D of both layers, for [`corners`](Self::corners).
+    pub(crate) fn keep_corners(&mut self) {
+        self.corners = Some(Default::default());
+    }
+
+    /// The first tokens and units of D, row-major, of the output layer, then of the hidden layer, in the last
+    /// step, as little-endian f32s.
+    pub(crate) fn corners(&self) -> Vec<u8> {
+        let all = self.corners.iter().flatten().flatten();
+        all.flat_map(|x| x.to_le_bytes()).collect()
     }
 
     pub(crate) fn parallelism(&self) -> Parallelism {
@@ -68,6 +92,13 @@ impl<'a> Engine<'a> {
         dw: &mut Matrix,
         times: &mut Times,
     ) -> Result<(), spnm::Error> {
+        if let Some(corners) = &mut self.corners {
+            corners.swap(0, 1);
+            let d = job.d.as_ref()?;
+            let (tokens, units) = (CORNER.min(d.rows()), CORNER.min(d.cols()));
+            let corner = (0..tokens).flat_map(|i| (0..units).map(move |j| d.at(i, j)));
+            corners[1] = corner.collect();
+        }
         let start = Instant::now();
         let Some((prune, pattern)) = method.request(self.seed, job.stream) else {
             product(self.parallelism, job.d.t(), job.x.view(), dw);

@@ -103,7 +103,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     )?;
     out.flush()?;
 
-    for path in args.csv.iter().chain([&args.svg]) {
+    for path in args.csv.iter().chain(&args.gradients).chain([&args.svg]) {
         writable(path)?;
     }
     let mut runs: Vec<Run> = Vec::new();
@@ -121,6 +121,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         seed: args.seed,
     };
     let mut engine = Engine::new(options, parallelism, args.seed);
+    if args.gradients.is_some() {
+        engine.keep_corners();
+    }
     plan.train(&mut engine, &mut runs)?;
 
     let table = Table::new(&runs);
@@ -128,6 +131,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &args.csv {
         std::fs::write(path, table.csv()?).map_err(|e| format!("{}: {e}", path.display()))?;
         writeln!(out, "table written to {}", path.display())?;
+    }
+    if let Some(path) = &args.gradients {
+        std::fs::write(path, engine.corners()).map_err(|e| format!("{}: {e}", path.display()))?;
+        writeln!(out, "gradients written to {}", path.display())?;
     }
     report::draw(&args.svg, &runs)?;
     writeln!(out, "loss curves drawn in {}", args.svg.display())?;
