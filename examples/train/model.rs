@@ -153,7 +153,7 @@ impl Model {
         let Step { batch, number, learning_rate, sample } = step;
         self.loss(engine, batch, work, times)?;
         let Workspace { x, dx, h, dh, logits, hidden_gradient, output_gradient } = work;
-        let stream = number as u64 * LAYERS;
+        let stream = number * LAYERS;
 
         // Output layer. `logits` holds their gradient now.
         let job = Job { d: logits, x: h, stream, sample };
@@ -177,7 +177,7 @@ impl Model {
             [(&mut self.hidden, hidden_gradient), (&mut self.output, output_gradient)]
         {
             descend(learning_rate, &mut w.dense.data, &gradient.data);
-            engine.refresh(w, number + 1, times)?;
+            engine.refresh(w, times)?;
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Model {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step<'a> {
     pub(crate) batch: &'a Batch,
-    pub(crate) number: usize,
+    pub(crate) number: u64,
     pub(crate) learning_rate: f32,
     /// Whether to time pruning alone, too.
     pub(crate) sample: bool,

@@ -96,15 +96,10 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Makes the sparse weights of step `step`, where there are any.
-    pub(crate) fn refresh(
-        &self,
-        w: &mut Weights,
-        step: usize,
-        times: &mut Times,
-    ) -> Result<(), Error> {
+    /// Makes the sparse weights anew, where there are any.
+    pub(crate) fn refresh(&self, w: &mut Weights, times: &mut Times) -> Result<(), Error> {
         let start = Instant::now();
-        w.refresh(&self.options, step)?;
+        w.refresh(&self.options)?;
         if !matches!(w.form, Form::Dense) {
             times.weights += start.elapsed();
         }

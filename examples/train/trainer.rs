@@ -85,7 +85,7 @@ impl Plan<'_> {
             batch.fill(self.train, starts.take(self.batch));
             let now = Step {
                 batch: &batch,
-                number: step,
+                number: step as u64,
                 learning_rate: self.learning_rate_at(step),
                 sample: step % SAMPLE_EVERY == 0,
             };
