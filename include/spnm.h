@@ -581,7 +581,8 @@ spnm_status spnm_compressed_layout(size_t rows,
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
  *                     out->meta is NULL and the matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
- * SPNM_E_OPTION       unknown method; options->flags or a->reserved is not 0
+ * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+ *                     options->flags or a->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      out->n, out->m, out->group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
@@ -613,7 +614,8 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
  *                     and the matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
- * SPNM_E_OPTION       unknown method; options->flags, a->reserved or out->reserved is not 0
+ * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+ *                     options->flags, a->reserved or out->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        a->dtype or out->dtype is not SPNM_F32
@@ -778,7 +780,8 @@ spnm_status spnm_soft_threshold_scale(const struct spnm_options *options,
  * SPNM_E_NULL         a, b or c is NULL; rng is NULL and the method draws; a->data, b->data or c->data is
  *                     NULL and that matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
- * SPNM_E_OPTION       unknown method; options->flags or reserved of a, b or c is not 0
+ * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
+ *                     options->flags or reserved of a, b or c is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n, m, group are no supported pattern; SPNM_MVUE_APPROX, and n is not 2
  * SPNM_E_DTYPE        dtype of a, b or c is not SPNM_F32

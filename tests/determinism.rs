@@ -65,7 +65,7 @@ impl Job {
         let b = Dense::new(&self.b, inner, cols, Order::Rows, 0);
         let (mut pruned, mut c) = (vec![1.0; rows * inner], self.c.clone());
         let mut scratch = Scratch::new();
-        for r in halves(rows, 1) {
+        for r in halves(rows, p.group()) {
             for k in halves(inner, p.m()) {
                 let a = a.view().part(r.clone(), k.clone());
                 let method = shard(method, r.start, k.start);
@@ -247,7 +247,6 @@ impl Digest {
 /// A line for every operation, pattern, method and shape: whatever the storages, the threads, and the calls
 /// into which the work is cut.
 fn digests(isa: Isa) -> String {
-    let pools = [1, 3].map(|n| Pool::new(n).expect("a small pool"));
     let mut text = String::new();
     let first =
         |p: Pattern| methods_of(p, p.m() as u64).into_iter().zip(["mvue", "magnitude", "keep"]);
@@ -265,6 +264,7 @@ fn digests(isa: Isa) -> String {
 }
 
 fn method_digests(isa: Isa, cases: Vec<(Pattern, Vec<(Method, &str)>)>, text: &mut String) {
+    let pools = [1, 3].map(|n| Pool::new(n).expect("a small pool"));
     for (p, methods) in cases {
         for (method, name) in methods {
             let shapes = [

@@ -1,6 +1,7 @@
 //! Groups of rows that share indices: the oracle's bits (`tests/oracle/groups.py`) on every level, from
 //! every storage; and that the estimate is what it claims.
 #![allow(clippy::cast_possible_truncation, reason = "the sizes of tests are small")]
+#![allow(clippy::needless_range_loop, reason = "a block numbers several arrays at once")]
 
 mod common;
 

@@ -1,9 +1,19 @@
 //! The main job keeps its promise: unbiased pruning trains like the dense product, greedy does not.
 
+use spnm::{Method, Options, Pattern};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+#[path = "../examples/train/matrix.rs"]
+#[expect(dead_code, reason = "the example's own, used in part")]
+mod matrix;
+#[path = "../examples/train/recipe.rs"]
+mod recipe;
+
+use matrix::Matrix;
+use recipe::{Form, Recipe, Weights};
 
 /// The example, built in the profile and for the target of this test: the build that `cargo test`
 /// has made already. `None` under an emulator, which would need minutes.
@@ -102,6 +112,115 @@ fn mvue_trains_like_dense_and_greedy_does_not() {
     assert!(svg.starts_with("<svg") && svg.contains("greedy 1:2"), "not the curves:\n{svg}");
 }
 
+/// The sources of this crate, a small model, few steps: what a comparison of recipes needs.
+fn recipes(name: &str, extra: &[&str]) -> Option<Vec<(String, f64)>> {
+    let csv = scratch(name);
+    let mut example = example()?;
+    example.args(["--recipe", "update,full,sste", "--steps", "150", "--batch", "128"]);
+    example.args(["--hidden", "64", "--vocab", "512", "--learning-rate", "1"]);
+    example.args(extra).arg("--csv").arg(&csv).arg("--text");
+    example.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let output = example.output().expect("the example runs");
+    assert!(output.status.success(), "{}", text_of(&output.stderr));
+    let stdout = text_of(&output.stdout);
+    for column in ["forward", "gradient", "update", "weights"] {
+        assert!(stdout.contains(column), "no column {column}:\n{stdout}");
+    }
+    let table = std::fs::read_to_string(&csv).expect("the table");
+    assert!(table.starts_with("method,validation_loss,"), "{table}");
+    let losses = table.lines().skip(1).map(|line| {
+        let mut fields = line.split(',');
+        let mut next = || fields.next().expect("two columns").to_owned();
+        (next(), next().parse().expect("a number"))
+    });
+    Some(losses.collect())
+}
+
+#[test]
+fn recipes_learn_and_their_losses_do_not_depend_on_the_level_or_the_threads() {
+    let Some(losses) = recipes("recipes.csv", &["--threads", "1"]) else { return };
+    let labels: Vec<_> = losses.iter().map(|(label, _)| label.as_str()).collect();
+    assert_eq!(labels, ["dense", "mvue 2:4", "full mvue 2:4", "sste mvue 2:4"]);
+    let uniform_guess = 512f64.ln();
+    for (label, loss) in &losses {
+        assert!(*loss < uniform_guess - 0.5, "{label} learnt nothing: {losses:?}");
+    }
+    // Four different ways to train, not one under four names.
+    for (i, (_, loss)) in losses.iter().enumerate() {
+        assert!(losses[..i].iter().all(|(_, other)| loss != other), "{losses:?}");
+    }
+    let again = recipes("recipes2.csv", &["--threads", "2", "--isa", "portable"]);
+    assert_eq!(again, Some(losses), "not the same bits");
+}
+
+#[test]
+fn sparse_weights_are_two_of_four_and_follow_the_dense_ones() {
+    let options = Options::new();
+    // Not multiples of 4, so that tiles and groups end short.
+    let (rows, cols) = (37, 50);
+    let mut dense = Matrix::zeros(rows, cols);
+    let fill = |dense: &mut Matrix, step: f32| {
+        for (i, w) in dense.data.iter_mut().enumerate() {
+            *w = (i as f32 * 0.7 + step).sin();
+        }
+    };
+    fill(&mut dense, 0.0);
+    let prepare = |recipe| Weights::dense(dense.clone()).prepare(recipe, &options);
+    let mut full = prepare(Recipe::Full).expect("transposable weights");
+    let mut soft = prepare(Recipe::Sste).expect("soft-thresholded weights");
+    let update = prepare(Recipe::Update).expect("dense weights");
+    assert!(matches!(update.form, Form::Dense));
+    let w = dense.as_ref().expect("a view");
+    let first = spnm::soft_threshold_scale(&options, Pattern::N2M4, w).expect("a scale");
+    for step in 0..3u8 {
+        if step > 0 {
+            for weights in [&mut full, &mut soft] {
+                fill(&mut weights.dense, f32::from(step));
+                weights.refresh(&options).expect("new weights");
+            }
+        }
+        let Form::Transposable { forward, backward } = &full.form else { panic!("{full:?}") };
+        let w = decompressed(forward.as_ref());
+        let wt = decompressed(backward.as_ref());
+        for i in 0..rows {
+            for j in 0..cols {
+                let kept = w.row(i)[j];
+                assert_eq!(kept.to_bits(), wt.row(j)[i].to_bits(), "one mask for both");
+                assert!(kept == 0.0 || kept == full.dense.row(i)[j], "kept as it is");
+            }
+        }
+        assert_two_of_four(&w);
+        assert_two_of_four(&wt);
+        assert!(w.data.iter().filter(|&&w| w != 0.0).count() > rows * cols * 2 / 5);
+
+        let Form::Soft { forward, pruned, beta } = &soft.form else { panic!("{soft:?}") };
+        let mut expected = Matrix::zeros(rows, cols);
+        let (a, out) = (soft.dense.as_ref(), expected.as_mut());
+        let (a, out) = (a.expect("a view"), out.expect("a view"));
+        spnm::prune(&options, Method::SoftThreshold, Pattern::N2M4, a, out).expect("pruned");
+        assert_eq!(pruned.data, expected.data);
+        assert_eq!(decompressed(forward.as_ref()).data, expected.data);
+        assert_two_of_four(pruned);
+        let gap = (f64::from(*beta) - first).abs();
+        assert!(gap <= first.abs() * f64::from(f32::EPSILON), "the scale is frozen");
+    }
+}
+
+fn decompressed(a: spnm::CompressedRef<'_>) -> Matrix {
+    let mut out = Matrix::zeros(a.rows(), a.cols());
+    let view = out.as_mut().expect("a view");
+    spnm::decompress(&Options::new(), a, view).expect("decompressed");
+    out
+}
+
+fn assert_two_of_four(w: &Matrix) {
+    for i in 0..w.rows {
+        for group in w.row(i).chunks(4) {
+            assert!(group.iter().filter(|&&w| w != 0.0).count() <= 2, "row {i}: {group:?}");
+        }
+    }
+}
+
 #[test]
 fn the_default_text_is_this_crates_dependencies() {
     let arguments = ["--steps", "1", "--batch", "16", "--hidden", "16", "--methods", "dense"];
@@ -125,6 +244,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (&["--methods", "mvue-3:4"], 2, "3:4"),
         (&["--isa", other_isa], 2, "not available"),
         (&["--isa", "nonsense"], 2, "not an instruction set"),
+        (&["--recipe", "nonsense"], 2, "nonsense"),
         (&["--threads", "0"], 2, "--threads"),
         (&["--vocab", "100"], 2, "--vocab"),
     ] {

@@ -1,17 +1,20 @@
 //! The command line.
 
 use crate::method::Method;
+use crate::recipe::Recipe;
 use clap::{Parser, builder::RangedU64ValueParser};
+use spnm::Pattern;
 use std::path::PathBuf;
 
 /// The most threads that are used without being asked for: the products of this model are small.
 const DEFAULT_THREADS: usize = 8;
 
-/// Trains a small next-token model once per method of pruning the neural gradients, and compares.
+/// Trains a small next-token model once per recipe and method of pruning, and compares.
 ///
 /// The model: embeddings of the last 4 word pieces -> hidden layer (rectified) -> softmax over the
-/// vocabulary, plain SGD. Every method starts from the same weights and sees the same batches at
-/// the same learning rates; only the products that make the weight gradients differ.
+/// vocabulary, plain SGD. Every run starts from the same weights and sees the same batches at
+/// the same learning rates; only the products of its layers differ, and with the default recipe only
+/// those that make the weight gradients.
 #[derive(Debug, Parser)]
 #[command(name = "train", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -35,13 +38,16 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.6, value_parser = learning_rate)]
     pub(crate) learning_rate: f32,
 
-    /// What to compare: dense, mvue-N:M, greedy-N:M (every pattern of the library), uniform-2:4.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "dense,mvue-1:2,mvue-2:4,mvue-1:4,greedy-1:2,greedy-2:4,uniform-2:4"
-    )]
-    pub(crate) methods: Vec<Method>,
+    /// Which products of a layer are sparse. Several, with commas, are compared in one table.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "update")]
+    pub(crate) recipe: Vec<Recipe>,
+
+    /// How neural gradients are pruned: dense, mvue-N:M, greedy-N:M (every pattern of the library),
+    /// uniform-2:4; `dense` is the run without any pruning, whatever the recipe
+    /// [default: with the recipe update alone
+    /// dense,mvue-1:2,mvue-2:4,mvue-1:4,greedy-1:2,greedy-2:4,uniform-2:4; else dense,mvue-2:4].
+    #[arg(long, value_delimiter = ',')]
+    methods: Option<Vec<Method>>,
 
     /// Threads [default: one for each CPU, at most 8].
     #[arg(long, value_parser = sizes(1, spnm::Pool::MAX_THREADS))]
@@ -75,6 +81,35 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// What to compare: dense runs once, every other method once with every recipe.
+    pub(crate) fn runs(&self) -> Vec<(Recipe, Method)> {
+        let methods = self.methods.clone().unwrap_or_else(|| {
+            let two_of_four = Method::Mvue(Pattern::N2M4);
+            if self.recipe.iter().any(|&recipe| recipe != Recipe::Update) {
+                return vec![Method::Dense, two_of_four];
+            }
+            vec![
+                Method::Dense,
+                Method::Mvue(Pattern::N1M2),
+                two_of_four,
+                Method::Mvue(Pattern::N1M4),
+                Method::Greedy(Pattern::N1M2),
+                Method::Greedy(Pattern::N2M4),
+                Method::Uniform,
+            ]
+        });
+        let mut runs = Vec::new();
+        for &recipe in &self.recipe {
+            for &method in &methods {
+                let recipe = if method == Method::Dense { Recipe::Update } else { recipe };
+                if !runs.contains(&(recipe, method)) {
+                    runs.push((recipe, method));
+                }
+            }
+        }
+        runs
+    }
+
     /// The number of threads to use.
     pub(crate) fn thread_count(&self) -> usize {
         self.threads.unwrap_or_else(|| {

@@ -1,45 +1,13 @@
-//! The weight gradients: the one place where the methods differ, and its stop-watch.
+//! The weight gradients: the one place where the methods of pruning neural gradients differ.
 
 use crate::matrix::{Matrix, product};
 use crate::method::Method;
-use gemm::Parallelism;
+use crate::products::{Engine, Times};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
-use spnm::{Compressed, Options, Pattern, Scratch};
+use spnm::{Compressed, Pattern};
 use std::time::{Duration, Instant};
-
-/// What the weight-gradient products of one run took.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    /// All products.
-    pub(crate) total: Duration,
-    /// The products whose pruning was timed as well.
-    sampled: Duration,
-    /// Pruning and compressing alone, for those.
-    pruning: Duration,
-}
-
-impl Times {
-    /// How much of the products' time goes into pruning; `None` if none was sampled.
-    pub(crate) fn prune_share(&self) -> Option<f64> {
-        (self.pruning > Duration::ZERO)
-            .then(|| self.pruning.as_secs_f64() / self.sampled.as_secs_f64())
-    }
-}
-
-/// Makes weight gradients.
-pub(crate) struct Engine<'a> {
-    options: Options<'a>,
-    parallelism: Parallelism,
-    seed: u64,
-    /// Grows in the first step, and is reused from then on.
-    scratch: Scratch,
-    /// The pruned copy that [`Method::Uniform`] needs.
-    kept: Matrix,
-    /// A corner of the latest gradients, one of each layer, where they are asked for.
-    corners: Option<[Vec<f32>; 2]>,
-}
 
 /// Tokens and units of a corner.
 const CORNER: usize = 64;
@@ -56,18 +24,7 @@ pub(crate) struct Job<'a> {
     pub(crate) sample: bool,
 }
 
-impl<'a> Engine<'a> {
-    pub(crate) fn new(options: Options<'a>, parallelism: Parallelism, seed: u64) -> Self {
-        Self {
-            options,
-            parallelism,
-            seed,
-            scratch: Scratch::new(),
-            kept: Matrix::zeros(0, 0),
-            corners: None,
-        }
-    }
-
+impl Engine<'_> {
     /// Keeps a corner of D of both layers, for [`corners`](Self::corners).
     pub(crate) fn keep_corners(&mut self) {
         self.corners = Some(Default::default());
@@ -78,10 +35,6 @@ impl<'a> Engine<'a> {
     pub(crate) fn corners(&self) -> Vec<u8> {
         let all = self.corners.iter().flatten().flatten();
         all.flat_map(|x| x.to_le_bytes()).collect()
-    }
-
-    pub(crate) fn parallelism(&self) -> Parallelism {
-        self.parallelism
     }
 
     /// dW = D^T X, or P(D^T) X with D^T \[out x tokens\] pruned along the tokens.
@@ -101,8 +54,8 @@ impl<'a> Engine<'a> {
         }
         let start = Instant::now();
         let Some((prune, pattern)) = method.request(self.seed, job.stream) else {
-            product(self.parallelism, job.d.t(), job.x.view(), dw);
-            times.total += start.elapsed();
+            product(self.parallelism, 1.0, job.d.t(), job.x.view(), dw);
+            times.update += start.elapsed();
             return Ok(());
         };
         let d = if method == Method::Uniform {
@@ -125,7 +78,7 @@ impl<'a> Engine<'a> {
             dw.as_mut()?,
         )?;
         let took = start.elapsed();
-        times.total += took;
+        times.update += took;
         if job.sample {
             times.sampled += took;
             times.pruning += pruned_by_hand + self.time_compress(prune, pattern, a)?;

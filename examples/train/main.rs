@@ -1,4 +1,4 @@
-//! Trains a small language model with N:M-pruned neural gradients, once per method, and compares.
+//! Trains a small language model with N:M-sparse products, once per recipe and method, and compares.
 //!
 //! ```text
 //! cargo run --release --example train
@@ -11,7 +11,14 @@
 //! keeping the largest ones ("greedy"), though nearer to D in every single step, is biased, and
 //! does not.
 //!
-//! Where to look: `gradient.rs` calls spnm, `model.rs` is the network, `trainer.rs` the loop.
+//! With `--recipe` the other two products of a layer become sparse, too:
+//!
+//! ```text
+//! cargo run --release --example train -- --recipe update,full,sste
+//! ```
+//!
+//! Where to look: `gradient.rs` and `products.rs` call spnm, `recipe.rs` makes the sparse weights,
+//! `model.rs` is the network, `trainer.rs` the loop.
 
 mod args;
 mod corpus;
@@ -19,6 +26,8 @@ mod gradient;
 mod matrix;
 mod method;
 mod model;
+mod products;
+mod recipe;
 mod report;
 mod tokenizer;
 mod trainer;
@@ -27,8 +36,8 @@ use args::Args;
 use clap::Parser as _;
 use corpus::Corpus;
 use gemm::Parallelism;
-use gradient::Engine;
 use model::{CONTEXT, EMBEDDING, Model};
+use products::Engine;
 use report::Table;
 use spnm::{Isa, Options, Pool};
 use std::error::Error;
@@ -107,10 +116,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         writable(path)?;
     }
     let mut runs: Vec<Run> = Vec::new();
-    for &method in &args.methods {
-        if runs.iter().all(|run| run.method != method) {
-            runs.push(Run::new(method, model.clone()));
-        }
+    for (recipe, method) in args.runs() {
+        runs.push(Run::new(recipe, method, model.clone().prepare(recipe, &options)?));
     }
     let plan = Plan {
         train: &train,

@@ -64,8 +64,14 @@ impl View<'_> {
     }
 }
 
-/// C = A B, dense.
-pub(crate) fn product(parallelism: Parallelism, a: View<'_>, b: View<'_>, c: &mut Matrix) {
+/// C = alpha A B, dense.
+pub(crate) fn product(
+    parallelism: Parallelism,
+    alpha: f32,
+    a: View<'_>,
+    b: View<'_>,
+    c: &mut Matrix,
+) {
     let ((m, k), (inner, n)) = (a.shape(), b.shape());
     assert!(inner == k && (c.rows, c.cols) == (m, n), "{m}x{k} times {inner}x{n}");
     let ((a_rs, a_cs), (b_rs, b_cs)) = (a.strides(), b.strides());
@@ -87,7 +93,7 @@ pub(crate) fn product(parallelism: Parallelism, a: View<'_>, b: View<'_>, c: &mu
             b_cs,
             b_rs,
             0.0,
-            1.0,
+            alpha,
             false,
             false,
             false,

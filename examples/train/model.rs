@@ -2,11 +2,12 @@
 //!
 //! No biases: two weight matrices and a table of embeddings are all there is to learn.
 
-use crate::gradient::{Engine, Job, Times};
-use crate::matrix::{Matrix, product};
+use crate::gradient::Job;
+use crate::matrix::Matrix;
 use crate::method::Method;
+use crate::products::{Engine, Times};
+use crate::recipe::{Recipe, Weights};
 use crate::tokenizer::Token;
-use gemm::Parallelism;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
@@ -45,9 +46,9 @@ pub(crate) struct Model {
     /// \[vocabulary x embedding\]
     embeddings: Matrix,
     /// \[hidden x context * embedding\]
-    hidden: Matrix,
+    hidden: Weights,
     /// \[vocabulary x hidden\]
-    output: Matrix,
+    output: Weights,
 }
 
 /// What a pass over a batch leaves behind: activations, neural gradients, weight gradients. One is
@@ -84,43 +85,63 @@ impl Model {
         let inputs = CONTEXT * EMBEDDING;
         Self {
             embeddings: matrix(vocabulary, EMBEDDING, 1.0),
-            hidden: matrix(hidden, inputs, 2.0 / inputs as f32),
-            output: matrix(vocabulary, hidden, 1.0 / hidden as f32),
+            hidden: Weights::dense(matrix(hidden, inputs, 2.0 / inputs as f32)),
+            output: Weights::dense(matrix(vocabulary, hidden, 1.0 / hidden as f32)),
         }
     }
 
+    /// The same model, with the weights in the form that `recipe` multiplies by.
+    pub(crate) fn prepare(
+        self,
+        recipe: Recipe,
+        options: &spnm::Options<'_>,
+    ) -> Result<Self, spnm::Error> {
+        let Self { embeddings, hidden, output } = self;
+        let hidden = hidden.prepare(recipe, options)?;
+        Ok(Self { embeddings, hidden, output: output.prepare(recipe, options)? })
+    }
+
     pub(crate) fn parameters(&self) -> usize {
-        [&self.embeddings, &self.hidden, &self.output].iter().map(|m| m.data.len()).sum()
+        [&self.embeddings, &self.hidden.dense, &self.output.dense]
+            .iter()
+            .map(|m| m.data.len())
+            .sum()
     }
 
     /// From windows to logits.
-    fn forward(&self, parallelism: Parallelism, batch: &Batch, work: &mut Workspace) {
+    fn forward(
+        &self,
+        engine: &mut Engine<'_>,
+        batch: &Batch,
+        work: &mut Workspace,
+        times: &mut Times,
+    ) -> Result<(), spnm::Error> {
         for (window, x) in batch.contexts.chunks(CONTEXT).zip(work.x.data.chunks_mut(work.x.cols)) {
             for (&token, x) in window.iter().zip(x.chunks_mut(EMBEDDING)) {
                 x.copy_from_slice(self.embeddings.row(token as usize));
             }
         }
-        product(parallelism, work.x.view(), self.hidden.t(), &mut work.h);
+        engine.forward(&self.hidden, &work.x, &mut work.h, times)?;
         for h in &mut work.h.data {
             *h = h.max(0.0);
         }
-        product(parallelism, work.h.view(), self.output.t(), &mut work.logits);
+        engine.forward(&self.output, &work.h, &mut work.logits, times)
     }
 
     /// The mean loss of a batch, in nats per token.
     pub(crate) fn loss(
         &self,
-        parallelism: Parallelism,
+        engine: &mut Engine<'_>,
         batch: &Batch,
         work: &mut Workspace,
-    ) -> f64 {
-        self.forward(parallelism, batch, work);
-        softmax_cross_entropy(&mut work.logits, &batch.targets)
+        times: &mut Times,
+    ) -> Result<f64, spnm::Error> {
+        self.forward(engine, batch, work, times)?;
+        Ok(softmax_cross_entropy(&mut work.logits, &batch.targets))
     }
 
-    /// One step of SGD, with weight gradients made by `method`. Forward and input-gradient products
-    /// are dense for every method, and so is the gradient of the embeddings: they are looked up,
-    /// not multiplied.
+    /// One step of SGD, with weight gradients made by `method`; the other products use the weights' form.
+    /// The gradient of the embeddings is always dense: they are looked up, not multiplied.
     pub(crate) fn step(
         &mut self,
         engine: &mut Engine<'_>,
@@ -130,15 +151,14 @@ impl Model {
         times: &mut Times,
     ) -> Result<(), spnm::Error> {
         let Step { batch, number, learning_rate, sample } = step;
-        let parallelism = engine.parallelism();
-        self.loss(parallelism, batch, work);
+        self.loss(engine, batch, work, times)?;
         let Workspace { x, dx, h, dh, logits, hidden_gradient, output_gradient } = work;
         let stream = number * LAYERS;
 
         // Output layer. `logits` holds their gradient now.
         let job = Job { d: logits, x: h, stream, sample };
         engine.weight_gradient(method, job, output_gradient, times)?;
-        product(parallelism, logits.view(), self.output.view(), dh);
+        engine.input_gradient(&self.output, logits, dh, times)?;
         for (dh, &h) in dh.data.iter_mut().zip(&h.data) {
             *dh = if h > 0.0 { *dh } else { 0.0 };
         }
@@ -146,15 +166,19 @@ impl Model {
         // Hidden layer.
         let job = Job { d: dh, x, stream: stream + 1, sample };
         engine.weight_gradient(method, job, hidden_gradient, times)?;
-        product(parallelism, dh.view(), self.hidden.view(), dx);
+        engine.input_gradient(&self.hidden, dh, dx, times)?;
 
         for (window, dx) in batch.contexts.chunks(CONTEXT).zip(dx.data.chunks(dx.cols)) {
             for (&token, dx) in window.iter().zip(dx.chunks(EMBEDDING)) {
                 descend(learning_rate, self.embeddings.row_mut(token as usize), dx);
             }
         }
-        descend(learning_rate, &mut self.hidden.data, &hidden_gradient.data);
-        descend(learning_rate, &mut self.output.data, &output_gradient.data);
+        for (w, gradient) in
+            [(&mut self.hidden, hidden_gradient), (&mut self.output, output_gradient)]
+        {
+            descend(learning_rate, &mut w.dense.data, &gradient.data);
+            engine.refresh(w, times)?;
+        }
         Ok(())
     }
 }
@@ -171,7 +195,7 @@ pub(crate) struct Step<'a> {
 
 impl Workspace {
     pub(crate) fn new(model: &Model, tokens: usize) -> Self {
-        let Model { hidden, output, .. } = model;
+        let (hidden, output) = (&model.hidden.dense, &model.output.dense);
         let zeros = Matrix::zeros;
         Self {
             x: zeros(tokens, hidden.cols),

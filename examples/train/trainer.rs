@@ -1,11 +1,12 @@
 //! The training runs, side by side.
 //!
-//! All methods take step 1, then all take step 2, and so on: they see the same batches by
+//! All runs take step 1, then all take step 2, and so on: they see the same batches by
 //! construction, and a machine that is busy for a while slows all of them, not one.
 
-use crate::gradient::{Engine, Times};
 use crate::method::Method;
 use crate::model::{Batch, CONTEXT, Model, Step, Workspace};
+use crate::products::{Engine, Times};
+use crate::recipe::Recipe;
 use crate::tokenizer::Token;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand_pcg::Pcg64Mcg;
@@ -18,9 +19,10 @@ const POINTS: usize = 15;
 /// Windows that the validation loss is the mean of, rounded down to whole batches.
 const VALIDATION_WINDOWS: usize = 8192;
 
-/// One method's run.
+/// One recipe's and method's run.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) recipe: Recipe,
     pub(crate) method: Method,
     model: Model,
     pub(crate) times: Times,
@@ -29,8 +31,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(method: Method, model: Model) -> Self {
-        Self { method, model, times: Times::default(), curve: Vec::new() }
+    pub(crate) fn new(recipe: Recipe, method: Method, model: Model) -> Self {
+        Self { recipe, method, model, times: Times::default(), curve: Vec::new() }
+    }
+
+    /// What the run is called: its method, and before it a recipe that does more than the method says.
+    pub(crate) fn label(&self) -> String {
+        match self.recipe {
+            Recipe::Update => self.method.to_string(),
+            Recipe::Full => format!("full {}", self.method),
+            Recipe::Sste => format!("sste {}", self.method),
+        }
     }
 
     /// The validation loss after the last step.
@@ -67,7 +78,7 @@ impl Plan<'_> {
         let bar = progress_bar(self.steps);
         for step in 0..self.steps {
             if step % every == 0 {
-                validate(engine, &validation, step, runs, &mut work);
+                validate(engine, &validation, step, runs, &mut work)?;
                 bar.set_message(message(runs));
             }
             let starts = std::iter::repeat_with(|| below(&mut random, windows));
@@ -83,7 +94,7 @@ impl Plan<'_> {
             }
             bar.inc(1);
         }
-        validate(engine, &validation, self.steps, runs, &mut work);
+        validate(engine, &validation, self.steps, runs, &mut work)?;
         bar.finish_and_clear();
         Ok(())
     }
@@ -109,20 +120,26 @@ impl Plan<'_> {
     }
 }
 
-/// Adds a point to the curve of every run.
+/// Adds a point to the curve of every run: the loss of the weights that it trains, sparse ones where
+/// they are.
 #[expect(clippy::cast_precision_loss, reason = "a number of batches")]
 fn validate(
-    engine: &Engine<'_>,
+    engine: &mut Engine<'_>,
     batches: &[Batch],
     step: usize,
     runs: &mut [Run],
     work: &mut Workspace,
-) {
+) -> Result<(), spnm::Error> {
+    // Not the training's time.
+    let mut times = Times::default();
     for run in runs {
-        let losses = batches.iter().map(|b| run.model.loss(engine.parallelism(), b, work));
-        let loss = losses.sum::<f64>() / batches.len() as f64;
-        run.curve.push((step, loss));
+        let mut sum = 0.0;
+        for batch in batches {
+            sum += run.model.loss(engine, batch, work, &mut times)?;
+        }
+        run.curve.push((step, sum / batches.len() as f64));
     }
+    Ok(())
 }
 
 /// A number below `n`.
@@ -142,6 +159,6 @@ fn progress_bar(steps: usize) -> ProgressBar {
 
 /// The latest losses.
 fn message(runs: &[Run]) -> String {
-    let each: Vec<_> = runs.iter().map(|r| format!("{} {:.2}", r.method, r.loss())).collect();
+    let each: Vec<_> = runs.iter().map(|r| format!("{} {:.2}", r.label(), r.loss())).collect();
     each.join(", ")
 }

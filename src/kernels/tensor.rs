@@ -88,7 +88,7 @@ macro_rules! tensor_table {
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn norms(x: &[f32], group: usize, norms: &mut [f32]) {
+        unsafe fn block_norms(x: &[f32], group: usize, norms: &mut [f32]) {
             generic::blocks::norms(x, group, norms);
         }
 
@@ -103,7 +103,7 @@ macro_rules! tensor_table {
         const TENSOR: TensorKernels = TensorKernels {
             threshold,
             logarithms,
-            norms,
+            norms: block_norms,
             blocks: [blocks::<2>, blocks::<4>, blocks::<8>, blocks::<16>],
         };
     };
