@@ -324,13 +324,19 @@ mod tests {
     fn a_panic_of_the_caller_waits_for_the_workers() {
         let pool = Pool::new(4).expect("a small pool");
         for _ in 0..100 {
-            let inside = AtomicUsize::new(0);
+            let (inside, caller_came) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 run(Some(&pool), 64, |_, thread| {
+                    if thread == 0 {
+                        caller_came.store(1, Ordering::SeqCst);
+                        panic!("the caller");
+                    }
                     inside.fetch_add(1, Ordering::SeqCst);
-                    std::thread::yield_now();
+                    // So that a task is left for the caller.
+                    while caller_came.load(Ordering::SeqCst) == 0 {
+                        std::thread::yield_now();
+                    }
                     inside.fetch_sub(1, Ordering::SeqCst);
-                    assert!(thread != 0, "the caller");
                 });
             }));
             assert!(caught.is_err(), "the panic was lost");
