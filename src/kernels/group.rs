@@ -80,7 +80,8 @@ pub(crate) struct GroupTileJob {
     /// Rows of A, the first of which begins a group, and of a group.
     pub(crate) rows: usize,
     pub(crate) group: usize,
-    /// The panel's full width in each row that the columns name, `ldb` elements apart.
+    /// The panel's full width in each row that the columns name, `ldb` elements apart. Row 0 need not be
+    /// there.
     pub(crate) b: *const f32,
     pub(crate) ldb: isize,
     pub(crate) c: *mut f32,
@@ -127,19 +128,19 @@ macro_rules! group_table {
         use $crate::kernels::group::{GatherJob, GroupKernels, GroupTileJob, NormJob};
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn norms(job: &NormJob) {
+        unsafe fn group_norms(job: &NormJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::group::norms($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn nonzeros(job: &NormJob) {
+        unsafe fn group_nonzeros(job: &NormJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::group::nonzeros($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn gather(job: &GatherJob) {
+        unsafe fn group_gather(job: &GatherJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::group::gather($lanes, job) }
         }
@@ -151,9 +152,9 @@ macro_rules! group_table {
         }
 
         const GROUP: GroupKernels = GroupKernels {
-            norms,
-            nonzeros,
-            gather,
+            norms: group_norms,
+            nonzeros: group_nonzeros,
+            gather: group_gather,
             tile: [
                 group_tile::<$r8, 8>,
                 group_tile::<$r4, 4>,

@@ -8,9 +8,10 @@ use crate::pattern::Pattern;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
-/// The same where rows share indices, for [`GROUP_VECTORS`] vectors of columns: their micro-kernel loads
-/// so little of B that it may come from a second-level cache.
+/// The same where so many rows share indices, for [`GROUP_VECTORS`] vectors of columns: their micro-kernel
+/// loads so little of B that it may come from a second-level cache.
 const GROUP_SLICE: usize = 64 * 1024;
+const LARGE_GROUP: usize = 8;
 /// Vectors of columns that are packed together then, whatever the width of the micro-kernel's panels: rows
 /// of B are read in longer runs.
 const GROUP_VECTORS: usize = TILE_VECTORS[0];
@@ -42,6 +43,8 @@ pub(super) struct Blocking {
     pub(super) unit: usize,
     /// Whether rows share indices.
     grouped: bool,
+    /// f32s of a slice.
+    slice: usize,
 }
 
 /// What a product is about.
@@ -106,7 +109,13 @@ impl Blocking {
         let staged = (STAGED * sparsity / rows / step).max(1) * step;
         let pack = extent.rows >= PACK_ROWS;
         let grouped = pattern.group() > 1;
-        Self { rows, cols, staged, pack, widest, lanes, unit, grouped }
+        let slice = match pattern.group() {
+            1 => SLICE,
+            // A panel of them in the first-level cache.
+            2..LARGE_GROUP => SLICE * GROUP_VECTORS / TILE_VECTORS[widest],
+            _ => GROUP_SLICE,
+        };
+        Self { rows, cols, staged, pack, widest, lanes, unit, grouped, slice }
     }
 
     /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
@@ -119,8 +128,7 @@ impl Blocking {
 
     /// Inner entries of a packed slice of a panel so wide.
     pub(super) fn slice(&self, width: usize) -> usize {
-        let floats = if self.grouped { GROUP_SLICE } else { SLICE };
-        (floats / width / self.unit).max(1) * self.unit
+        (self.slice / width / self.unit).max(1) * self.unit
     }
 
     /// The widest panel's columns; where rows share indices, those that are packed together.

@@ -5,6 +5,7 @@ use super::Lanes;
 use super::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::group::{GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob};
 use crate::kernels::{Init, TILE_VECTORS};
+use std::mem::MaybeUninit;
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
 const OCTET: usize = 8;
@@ -215,11 +216,13 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     let to = c;
     // What is less than a panel wide goes through a copy that is as wide. (Loops of whole vectors
     // alone are what LLVM unrolls, and keeps in registers.)
-    let mut edge = [0.0; 8 * TILE_VECTORS[0] * MAX_LANES];
+    let mut edge = [const { MaybeUninit::<f32>::uninit() }; 8 * TILE_VECTORS[0] * MAX_LANES];
     let whole = job.cols == width;
     if !whole {
-        c = edge.as_mut_ptr();
+        c = edge.as_mut_ptr().cast();
         ldc = width.cast_signed();
+        // SAFETY: R is at most 8, V at most the first of TILE_VECTORS.
+        unsafe { c.write_bytes(0, R * width) };
         if !matches!(job.init, Init::Zero) {
             for r in 0..R {
                 // SAFETY: the columns of row r of C that lie in the panel.
@@ -261,7 +264,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     for k in 0..job.count {
         // SAFETY: column and values k; the row of B that the column names.
         unsafe {
-            let b = job.b.offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+            let b = job.b.wrapping_offset((*columns.add(k) as usize).cast_signed() * job.ldb);
             let mut row = [l.splat(0.0); V];
             for v in 0..V {
                 row[v] = l.load(b.add(v * L::COUNT));

@@ -97,7 +97,8 @@ unsafe fn tile(job: &GroupTileJob) {
                 let columns = job.columns.add(i / job.group * job.ld_columns);
                 for k in 0..job.count {
                     let a = job.values.add(i * job.ld_values + k).read_unaligned();
-                    let b = job.b.offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+                    let b =
+                        job.b.wrapping_offset((*columns.add(k) as usize).cast_signed() * job.ldb);
                     acc = a.mul_add(b.add(j).read_unaligned(), acc);
                 }
                 c.write_unaligned(acc);
