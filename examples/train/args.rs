@@ -49,6 +49,11 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',')]
     methods: Option<Vec<Method>>,
 
+    /// Rows of D^T, units of a layer that is, that share the tokens which mvue and greedy keep
+    /// (vector-wise N:M). To compare groups in one table, name them with the method: mvue-2:4x8.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(Pattern::MAX_GROUP)))]
+    group: u32,
+
     /// Threads [default: one for each CPU, at most 8].
     #[arg(long, value_parser = sizes(1, spnm::Pool::MAX_THREADS))]
     pub(crate) threads: Option<usize>,
@@ -100,7 +105,7 @@ impl Args {
         });
         let mut runs = Vec::new();
         for &recipe in &self.recipe {
-            for &method in &methods {
+            for method in methods.iter().map(|method| method.grouped(self.group)) {
                 let recipe = if method == Method::Dense { Recipe::Update } else { recipe };
                 if !runs.contains(&(recipe, method)) {
                     runs.push((recipe, method));

@@ -18,6 +18,19 @@ pub(crate) enum Method {
 }
 
 impl Method {
+    /// This method with `rows` rows that share indices, where it has a pattern and no groups yet.
+    pub(crate) fn grouped(self, rows: u32) -> Self {
+        let grouped = |pattern: Pattern| match pattern.group() {
+            1 => pattern.grouped(rows).unwrap_or(pattern),
+            _ => pattern,
+        };
+        match self {
+            Self::Dense | Self::Uniform => self,
+            Self::Mvue(pattern) => Self::Mvue(grouped(pattern)),
+            Self::Greedy(pattern) => Self::Greedy(grouped(pattern)),
+        }
+    }
+
     /// What is asked of spnm, for `stream`'s random numbers; `None` for the dense product.
     ///
     /// The example prunes for [`Method::Uniform`] itself, and has the result compressed as it is.
@@ -45,7 +58,7 @@ impl fmt::Display for Method {
 impl FromStr for Method {
     type Err = String;
 
-    /// Reads `mvue-2:4`, and `mvue 2:4` as the table spells it.
+    /// Reads `mvue-2:4`, and `mvue 2:4` as the table spells it; `mvue-2:4x8` for groups of 8 rows.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim().to_ascii_lowercase();
         let (kind, pattern) = text.split_once(['-', ' ']).unwrap_or((&text, ""));
