@@ -14,6 +14,8 @@ mkdir -p "$WORK"
 
 skip() { echo "SKIPPED    $1"; SKIPPED+=("$1"); }
 have() { command -v "$1" >/dev/null; }
+# Reads to the end: `grep -q` would stop at the first match, and the writer die of a broken pipe.
+contains() { awk -v pattern="$1" '$0 ~ pattern {found = 1} END {exit !found}'; }
 fail() { echo "FAILED     $1"; exit 1; }
 
 # compile OUTPUT FLAGS... -- LIBRARIES...: one C program of ffi-tests/c.
@@ -40,7 +42,7 @@ step_symbols() {
   comm -23 ffi-tests/symbols.txt "$WORK/declared" | (! grep .) || fail "an exported function is not declared"
   nm --defined-only -g "$PREFIX/lib/libspnm.a" 2>/dev/null | awk '$3 ~ /^spnm_/ {print $3}' | LC_ALL=C sort -u |
     diff ffi-tests/symbols.txt - || fail "the static library's spnm_ symbols differ"
-  readelf -d "$PREFIX/lib/libspnm.so" | grep -q NODELETE || fail "dlclose could unload the code of running threads"
+  readelf -d "$PREFIX/lib/libspnm.so" | contains NODELETE || fail "dlclose could unload the code of running threads"
   echo "symbols    $(wc -l <ffi-tests/symbols.txt) exported, $(soname)"
 }
 
@@ -83,7 +85,7 @@ step_shared() {
   [ "$(pc --modversion spnm)" = "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)" ] || fail "spnm.pc's version"
   for program in $PROGRAMS; do
     compile "$WORK/shared/$program" $program $(pc --cflags spnm) $(pc --libs spnm) -lm -pthread -Wl,-rpath,"$PREFIX/lib"
-    readelf -d "$WORK/shared/$program" | grep -q "NEEDED.*$(soname)" || fail "$program does not need the soname"
+    readelf -d "$WORK/shared/$program" | contains "NEEDED.*$(soname)" || fail "$program does not need the soname"
   done
   run_all "$WORK/shared"
   compile "$WORK/shared/unload" unload $(pc --cflags spnm) -ldl
@@ -125,7 +127,7 @@ step_sanitizers() {
   mkdir -p "$WORK/sanitized"
   for program in ${PROGRAMS/memory/}; do
     compile "$WORK/sanitized/$program" $program $flags -I"$PREFIX/include" -L"$PREFIX/lib" -lspnm -lm -pthread -Wl,-rpath,"$PREFIX/lib"
-    nm "$WORK/sanitized/$program" | grep -q __asan_init || fail "no sanitizer in $program"
+    nm "$WORK/sanitized/$program" | contains __asan_init || fail "no sanitizer in $program"
     "$WORK/sanitized/$program"
   done
   echo "           (memory not under sanitizers: it closes the address space)"
@@ -137,7 +139,7 @@ step_checked() {
   cargo build --lib --features capi
   mkdir -p "$WORK/checked"
   ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
-  LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | grep -q "$WORK/checked" || fail "the checked library is not the one that is loaded"
+  LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | contains "$WORK/checked" || fail "the checked library is not the one that is loaded"
   for program in golden errors smoke environment threads transposable; do
     LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
   done
