@@ -11,9 +11,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc supply rust benches examples msrv oracle c fuzz dispatch aarch64)
+steps=(environment format lint doc supply rust benches examples msrv oracle c dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
-named_only=(s390x sanitizers)
+named_only=(s390x sanitizers fuzz)
 
 # The tests that emulators run: bits and memory, on few cases.
 emulated=(--lib --test environment --test kat --test oracle --test format --test differential --test transposable)
