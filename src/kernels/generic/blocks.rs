@@ -4,7 +4,7 @@
 use super::Lanes;
 use super::compress::load_groups;
 use crate::kernels::LANES;
-use crate::kernels::tensor::{BlockSums, SIDE};
+use crate::kernels::tensor::BlockSums;
 
 /// A number of each of [`LANES`] blocks.
 type Wide = [f64; LANES];
@@ -133,23 +133,4 @@ fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
         size *= 2;
     }
     a
-}
-
-/// See [`NormsFn`](crate::kernels::tensor::NormsFn).
-#[inline(always)]
-pub(crate) fn norms(x: &[f32], group: usize, norms: &mut [f32]) {
-    let (x, _) = x.as_chunks::<SIDE>();
-    let (norms, _) = norms.as_chunks_mut::<SIDE>();
-    for g in 0..norms.len().min(x.len() / group) {
-        let mut squares = [0.0; SIDE];
-        for i in 0..group {
-            let row = &x[g * group + i];
-            for col in 0..SIDE {
-                squares[col] += f64::from(row[col]) * f64::from(row[col]);
-            }
-        }
-        for col in 0..SIDE {
-            norms[g][col] = squares[col].sqrt() as f32;
-        }
-    }
 }
