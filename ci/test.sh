@@ -36,7 +36,7 @@ step_environment() {
   uname -srm
   sed -n 's/^model name[^:]*: */cpu: /p' /proc/cpuinfo 2>/dev/null | sort | uniq -c || true
   local out
-  out=$(cargo test --quiet --test environment -- --nocapture) || { echo "$out"; return 1; }
+  out=$(cargo test --quiet --all-features --test environment -- --nocapture) || { echo "$out"; return 1; }
   echo "$out"
   if [ "$(uname -m)" = x86_64 ]; then
     local level
@@ -148,6 +148,7 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   [ "$(uname -m)" = x86_64 ] || skip "for x86-64"
   cross_setup
   not_run "AVX-512 under emulation" "qemu has none; step rust covers it natively"
+  options=(--all-features) # the build of step rust
   also=("${emulated_once[@]}")
   emulated_x86 max "reference portable avx2"
   also=()
