@@ -3,6 +3,7 @@
 
 use super::Lanes;
 use super::compress::load_groups;
+use super::estimators::descending;
 use crate::kernels::LANES;
 use crate::kernels::tensor::BlockSums;
 
@@ -110,27 +111,4 @@ fn two_draws<const M: usize>(a: &[Wide; M], tail: &[Wide; M], sum: &mut Wide) {
         // At most two non-zeros: nothing is dropped, and what is above may be no number.
         sum[lane] += if a[2][lane] == 0.0 { 0.0 } else { variance[lane] };
     }
-}
-
-/// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
-#[inline(always)]
-fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
-    let mut size = 1;
-    while size < M {
-        let mut step = size;
-        while step > 0 {
-            let mut start = step % size;
-            while start + step < M {
-                for i in start..(start + step).min(M - step) {
-                    if i / (2 * size) == (i + step) / (2 * size) {
-                        (a[i], a[i + step]) = (l.max(a[i], a[i + step]), l.min(a[i], a[i + step]));
-                    }
-                }
-                start += 2 * step;
-            }
-            step /= 2;
-        }
-        size *= 2;
-    }
-    a
 }
