@@ -48,7 +48,7 @@ fn others(criterion: &mut Criterion, a: MatRef<'_>) {
         let mut group = common::group(criterion, op);
         group.throughput(entries(rows, cols));
         let draws_two = matches!(method, Method::MvueApprox(_));
-        for pattern in PATTERNS.into_iter().filter(|p| !draws_two || p.n() == 2) {
+        for pattern in Pattern::ALL.iter().copied().filter(|p| !draws_two || p.n() == 2) {
             let mut out = None;
             group.bench_function(
                 format!("{pattern}/rows/{rows}x{cols}/{}", isa.name()),

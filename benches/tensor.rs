@@ -82,7 +82,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     let mut analyses = group(criterion, "analyse");
     analyses.throughput(entries(rows, cols));
     let analyse = |options: &Options<'_>, pattern: Pattern, storage| {
-        analyse(options, pattern, 1, black_box(view(storage))).expect("valid operands")
+        analyse(options, pattern, black_box(view(storage))).expect("valid operands")
     };
     for pattern in PATTERNS {
         let want = numbers(&analyse(&reference, pattern, "rows"));

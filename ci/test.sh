@@ -15,8 +15,10 @@ steps=(environment format lint doc supply rust benches examples msrv oracle c di
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(s390x sanitizers fuzz)
 
-# The tests that emulators run: bits and memory, on few cases.
+# The tests that emulators run: bits and memory, on few cases. Those of the second list on one CPU of each architecture.
 emulated=(--lib --test environment --test kat --test oracle --test format --test differential --test transposable)
+emulated_once=(--test tensor --test groups --test soft_threshold)
+also=() # the second list, where its turn is
 options=() # what cargo needs for a cross build
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
@@ -34,7 +36,7 @@ step_environment() {
   uname -srm
   sed -n 's/^model name[^:]*: */cpu: /p' /proc/cpuinfo 2>/dev/null | sort | uniq -c || true
   local out
-  out=$(cargo test --quiet --test environment -- --nocapture) || { echo "$out"; return 1; }
+  out=$(cargo test --quiet --all-features --test environment -- --nocapture) || { echo "$out"; return 1; }
   echo "$out"
   if [ "$(uname -m)" = x86_64 ]; then
     local level
@@ -146,7 +148,10 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   [ "$(uname -m)" = x86_64 ] || skip "for x86-64"
   cross_setup
   not_run "AVX-512 under emulation" "qemu has none; step rust covers it natively"
+  options=(--all-features) # the build of step rust
+  also=("${emulated_once[@]}")
   emulated_x86 max "reference portable avx2"
+  also=()
   emulated_x86 max,-fma "reference portable"
   emulated_x86 Nehalem "reference portable"
   local cpu
@@ -159,10 +164,12 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
 step_aarch64() {
   cross_setup
   cross_build aarch64
+  also=("${emulated_once[@]}")
   local cpu
   for cpu in cortex-a53 max; do
     echo "--- qemu-aarch64, $cpu"
     QEMU_CPU=$cpu cross_test aarch64 "reference portable neon"
+    also=()
   done
   digests
 }
@@ -170,6 +177,7 @@ step_aarch64() {
 step_s390x() { # big-endian, and a target without kernels of its own
   cross_setup
   cross_build s390x
+  also=("${emulated_once[@]}")
   # Its multiplication of two f32s to an f64 (MDEBR) is wrong in qemu 7.2; the emulated fused
   # multiply-add, which s390x has no need of, is built on it.
   not_run "fma_by_f64_is_fused on s390x" "qemu 7.2 gets MDEBR wrong"
@@ -239,7 +247,7 @@ emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and 
   local out
   out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
   grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
-  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${options[@]}" -- "${@:2}"
+  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${also[@]}" "${options[@]}" -- "${@:2}"
 }
 
 digests() { # tests/digests.txt: storages, threads and call splits, on every level that is there
@@ -261,10 +269,6 @@ cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `opti
   export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc CARGO_TARGET_DIR=target/cross
   export "${variable}_LINKER=$1-linux-gnu-gcc" "${variable}_RUNNER=qemu-$1 -L /usr/$1-linux-gnu"
   options=(--target "$1-unknown-linux-gnu")
-  # The dependencies' speed does not matter here; optimising them is most of the time of a build.
-  options+=(--config 'profile.dev.package."*".opt-level=0')
-  # But its half-precision assembly compiles only where it is inlined into what enables it.
-  options+=(--config 'profile.dev.package.gemm-f16.opt-level=2')
   if [ ! -d "$cross/usr/lib/rustlib/$1-unknown-linux-gnu" ]; then
     export RUSTC_BOOTSTRAP=1
     options+=(-Zbuild-std)
@@ -273,7 +277,7 @@ cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `opti
 
 cross_build() { # ARCH
   cross_environment "$1"
-  cargo test --no-run "${emulated[@]}" "${options[@]}"
+  cargo test --no-run "${emulated[@]}" "${emulated_once[@]}" "${options[@]}"
 }
 
 cross_test() { # ARCH LEVELS [TEST-OPTION...]

@@ -88,7 +88,7 @@
 /**
  * An unknown method, a flag or reserved field that is not 0, a field of a newer struct that this
  * library does not know and that is not 0, a number of threads outside 1 .. 4096, or a threshold, sparsity
- * or other number outside its range.
+ * or other number outside its range; a group other than 1 for a method that has none.
  */
 #define SPNM_E_OPTION (-3)
 
@@ -955,8 +955,8 @@ spnm_status spnm_threshold_for_sparsity(const struct spnm_lognormal *fit,
  * What pruning A to n:m would do to it, in one pass and without pruning it: energy, variances, errors and
  * shares (the criterion of arXiv 2203.10991 for choosing the pattern of a tensor). See spnm_analysis.
  *
- * group, 1 to 64: that many consecutive rows share one set of indices; a block's entries are then columns of
- *   so many rows, and count by their 2-norms (the last rows may be fewer).
+ * group, 1 to 64: that many consecutive rows share one set of indices (the last rows may be fewer); a block's
+ *   entries are then columns of so many rows, and count by their 2-norms, as where such a group is pruned.
  * Shapes: a of any strides; groups of m run along its columns, a short last one padded with zeros.
  * NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN.
  * Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of

@@ -245,7 +245,8 @@ fn whole_tensors_allocate_nothing() {
             let fit = lognormal_fit(&options, view(&a, INNER, ROWS).t()).expect("fit");
             let alpha = threshold_for_sparsity(&fit, 0.5).expect("a threshold");
             for p in [Pattern::N1M2, Pattern::N2M16] {
-                analyse(&options, p, 5, view(&a, ROWS, INNER)).expect("analyse");
+                let p = p.grouped(5).expect("a group of rows");
+                analyse(&options, p, view(&a, ROWS, INNER)).expect("analyse");
             }
             recommend(&options, 1, view(&a, ROWS, INNER), 0.0).expect("recommend");
             let to = view_mut(&mut a, INNER, ROWS).t();

@@ -242,7 +242,7 @@ fn long_products() {
     let pool = Pool::new(2).expect("a small pool");
     let mut scratch = Scratch::new();
     let mut data = Data::new(62);
-    for (number, rows_of_group) in (2..=20).chain([31, 64]).enumerate() {
+    for (number, rows_of_group) in (2..=20).chain([31, 64]).enumerate().step_by(by_effort(1, 4)) {
         let p = grouped(Pattern::ALL[number % Pattern::ALL.len()], rows_of_group);
         let (rows, inner, cols) =
             (520, by_effort(1040, 320) + number, [33, 150, 16, 7][number % 4]);

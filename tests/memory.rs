@@ -443,7 +443,8 @@ fn whole_tensors() {
                     out.assert_holds(&want, "prune_threshold");
                     lognormal_fit(&options, a.view()).expect("fit");
                     for group in [1, 3] {
-                        analyse(&options, Pattern::N2M8, group, a.view()).expect("analyse");
+                        let p = Pattern::N2M8.grouped(group).expect("a group of rows");
+                        analyse(&options, p, a.view()).expect("analyse");
                     }
                     a.assert_holds(&source, "the input of whole tensors");
                     prune_threshold_in_place(&options, rng, 1.2, a.view_mut()).expect("in place");

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{Data, Dense, ORDERS, Order, levels, same_bits};
+use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
     Analysis, Error, Isa, LogNormal, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, analyse,
     lognormal_fit, prune, prune_threshold, prune_threshold_in_place, recommend,
@@ -39,7 +39,6 @@ struct Fit {
 struct Case {
     a: usize,
     pattern: Pattern,
-    group: u32,
     numbers: [f64; 8],
 }
 
@@ -99,7 +98,8 @@ fn vectors() -> Vectors {
         .map(|_| {
             let a = file.u32() as usize;
             let pattern = Pattern::new(file.u32(), file.u32()).expect("a pattern");
-            Case { a, pattern, group: file.u32(), numbers: [0.0; 8] }
+            let pattern = pattern.grouped(file.u32()).expect("a group of rows");
+            Case { a, pattern, numbers: [0.0; 8] }
         })
         .collect();
     for fit in &mut fits {
@@ -221,16 +221,18 @@ fn the_sums_are_the_oracles_and_the_same_bits_everywhere() {
     }
     assert!(solved >= 3, "too few thresholds were compared: {solved}");
     let of = |case: &Case, options: &Options<'_>, a: &Dense| {
-        numbers(&analyse(options, case.pattern, case.group, a.view()).expect("analyse"))
+        numbers(&analyse(options, case.pattern, a.view()).expect("analyse"))
     };
     let want: Vec<[f64; 8]> =
         vectors.cases.iter().map(|case| of(case, &reference, &by_rows[case.a])).collect();
     for (case, got) in vectors.cases.iter().zip(&want) {
-        let Case { a, pattern, group, .. } = *case;
+        let Case { a, pattern, .. } = *case;
         for (place, (&got, want)) in got.iter().zip(case.numbers).enumerate() {
-            close(got, want, &format!("number {place} of matrix {a}, {pattern}, group {group}"));
+            close(got, want, &format!("number {place} of matrix {a}, {pattern}"));
         }
     }
+    // A step that meets every pattern and every group.
+    let step = by_effort(1, 7);
     for (options, order, what) in places(&pool) {
         let matrices: Vec<Dense> = vectors.matrices.iter().map(|a| a.dense(order, 1)).collect();
         for fit in &vectors.fits {
@@ -239,7 +241,7 @@ fn the_sums_are_the_oracles_and_the_same_bits_everywhere() {
             let got = lognormal_fit(&options, matrices[fit.a].view()).expect("fit");
             assert_eq!(bits(got), bits(want), "{what}");
         }
-        for (case, want) in vectors.cases.iter().zip(&want) {
+        for (case, want) in vectors.cases.iter().zip(&want).step_by(step) {
             let got = of(case, &options, &matrices[case.a]);
             assert_eq!(got.map(f64::to_bits), want.map(f64::to_bits), "{what} {}", case.pattern);
         }
@@ -249,16 +251,17 @@ fn the_sums_are_the_oracles_and_the_same_bits_everywhere() {
 #[test]
 fn large_sums_are_the_same_bits_with_any_threads() {
     // Several chunks of tiles, down and across.
-    let (rows, cols) = (700, 4500);
+    let (rows, cols) = (by_effort(700, 130), 4500);
     let data = Data::new(11).bells(rows * cols);
     let a = Dense::new(&data, rows, cols, Order::Rows, 0);
     let t = Dense::new(&data, rows, cols, Order::Cols, 0);
     let pool = Pool::new(4).expect("a small pool");
     let alone = Options::new();
     let shared = alone.pool(&pool);
-    let want = numbers(&analyse(&alone, Pattern::N2M8, 3, a.view()).expect("analyse"));
+    let p = Pattern::N2M8.grouped(3).expect("a group of rows");
+    let want = numbers(&analyse(&alone, p, a.view()).expect("analyse"));
     for (options, a) in [(&shared, &a), (&alone, &t), (&shared, &t)] {
-        let got = numbers(&analyse(options, Pattern::N2M8, 3, a.view()).expect("analyse"));
+        let got = numbers(&analyse(options, p, a.view()).expect("analyse"));
         assert_eq!(got.map(f64::to_bits), want.map(f64::to_bits));
         let fit = lognormal_fit(options, a.view()).expect("fit");
         assert_eq!(fit, lognormal_fit(&alone, t.view()).expect("fit"));
@@ -272,7 +275,7 @@ fn bound(comparisons: usize) -> f64 {
 
 #[test]
 fn threshold_pruning_is_unbiased_and_keeps_in_proportion() {
-    let trials = 40_000;
+    let trials = by_effort(40_000, 4_000);
     let x = [0.0, 1e-4, 0.02, -0.25, 0.5, -0.9, 0.999, 1.0, -3.0, 1e20];
     let data: Vec<f32> = (0..trials).flat_map(|_| x).collect();
     let mut a = Dense::new(&data, trials, x.len(), Order::Rows, 0);
@@ -293,13 +296,85 @@ fn threshold_pruning_is_unbiased_and_keeps_in_proportion() {
         // The mean of sign(x) alpha over as many is x.
         let mean = column.iter().map(|&y| f64::from(y)).sum::<f64>() / t;
         assert!((mean - f64::from(x)).abs() <= allowed / t + 1e-9, "{x}: mean {mean}");
+        // And their mean squared error |x| (alpha - |x|): one keeping more or less changes it by at most alpha^2.
+        let error = |&y: &f32| (f64::from(y) - f64::from(x)).powi(2);
+        let mean = column.iter().map(error).sum::<f64>() / t;
+        assert!((mean - p * (1.0 - p)).abs() <= allowed / t + 1e-9, "{x}: squared error {mean}");
     }
+}
+
+/// The criterion says what pruning does: the greedy choice's error and cosine, which blocks have an entry that is kept as it
+/// is, and the mean squared error of the random methods over many streams.
+#[test]
+fn the_criterion_says_what_pruning_does() {
+    let (rows, cols) = (25, 110);
+    let draws = by_effort(400, 40);
+    let options = Options::new();
+    let mut comparisons = 0;
+    for (number, &p) in Pattern::ALL.iter().enumerate() {
+        for group in [1, 2, 7] {
+            let p = p.grouped(group).expect("a group of rows");
+            // Normal numbers, and such with many zeros.
+            let data = Data::new(40 + number as u64).matrix(2 * (number % 2), rows * cols);
+            let a = MatRef::row_major(&data, rows, cols).expect("a view");
+            let analysis = analyse(&options, p, a).expect("analyse");
+            let pruned = |method| {
+                let mut out = vec![0.0; data.len()];
+                let to = MatMut::row_major(&mut out, rows, cols).expect("a view");
+                prune(&options, method, p, a, to).expect("prune");
+                out
+            };
+            let error = |out: &[f32]| -> f64 {
+                data.iter().zip(out).map(|(&x, &y)| (f64::from(y) - f64::from(x)).powi(2)).sum()
+            };
+            let product = |x: &[f32], y: &[f32]| -> f64 {
+                x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+            };
+            // But for the norms' rounding to binary32, where there are any.
+            let near = |got: f64, want: f64| (got - want).abs() <= 1e-6 * want;
+            let out = pruned(Method::Magnitude);
+            assert!(near(analysis.greedy_mse, error(&out)), "{p}: {analysis:?}");
+            let cosine =
+                product(&data, &out) / (product(&data, &data) * product(&out, &out)).sqrt();
+            assert!(near(analysis.greedy_cosine, cosine), "{p}: {analysis:?}, cosine {cosine}");
+
+            let out = pruned(Method::Mvue(Rng::new(5, 5)));
+            let blocks = rows.div_ceil(p.group()) * p.groups(cols);
+            let as_it_is = |block: usize| {
+                let (top, left) =
+                    (block / p.groups(cols) * p.group(), block % p.groups(cols) * p.m());
+                let entries = (top..rows.min(top + p.group()))
+                    .flat_map(|i| (left..cols.min(left + p.m())).map(move |j| i * cols + j));
+                entries.into_iter().any(|e| data[e] != 0.0 && data[e] == out[e])
+            };
+            let above = (0..blocks).filter(|&block| as_it_is(block)).count();
+            close(analysis.above_water_level, above as f64 / blocks as f64, &format!("{p}, above"));
+
+            let check = |what: &str, method: &dyn Fn(Rng) -> Method, variance: f64| {
+                let errors: Vec<f64> =
+                    (0..draws).map(|d| error(&pruned(method(Rng::new(77, d as u64))))).collect();
+                let mean = errors.iter().sum::<f64>() / draws as f64;
+                let spread = errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>();
+                let deviation = (spread / (draws * (draws - 1)) as f64).sqrt();
+                let off = (mean - variance).abs();
+                assert!(off <= 6.0 * deviation + 1e-6 * variance, "{what} {p}: {mean} {variance}");
+                assert!(deviation < 0.1 * variance, "{what} {p}: nothing can be told");
+            };
+            check("mvue", &Method::Mvue, analysis.mvue_variance);
+            comparisons += 1;
+            if p.n() == 2 && group == 1 {
+                check("two draws", &Method::MvueApprox, analysis.mvue_approx_variance);
+                comparisons += 1;
+            }
+        }
+    }
+    println!("{comparisons} variances, {draws} draws each");
 }
 
 #[test]
 fn draws_of_entries_are_independent_of_each_other_and_of_mvue() {
     // What half of the entries do, and which of two equal entries MVUE keeps: signs that must not correlate.
-    let (rows, cols) = (256, 512);
+    let (rows, cols) = (by_effort(256, 128), 512);
     let rng = Rng::new(21, 22);
     let options = Options::new();
     let mut out = vec![0.5; rows * cols];
@@ -405,7 +480,7 @@ fn recommendations() {
     let view = |data: &'static [f32]| MatRef::row_major(data, rows, cols).expect("a view");
     let leak = |data: Vec<f32>| view(data.leak());
     let a = leak(Data::new(5).bells(rows * cols));
-    let variance = |p| analyse(&options, p, 1, a).expect("analyse").relative_variance();
+    let variance = |p| analyse(&options, p, a).expect("analyse").relative_variance();
     // Every limit gives the sparsest that meets it, and of equals the best.
     for limit in [0.0, 0.05, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0, 20.0, f64::INFINITY] {
         let got = recommend(&options, 1, a, limit).expect("recommend");
@@ -422,7 +497,7 @@ fn recommendations() {
     let one = leak((0..rows * cols).map(|e| if e % 16 == 3 { 1.5 } else { 0.0 }).collect());
     assert_eq!(recommend(&options, 1, one, 0.0), Ok(Some(Pattern::N1M16)));
     let zero = leak(vec![0.0; rows * cols]);
-    assert_eq!(recommend(&options, 4, zero, 0.0), Ok(Some(Pattern::N1M16)));
+    assert_eq!(recommend(&options, 4, zero, 0.0), Ok(Pattern::N1M16.grouped(4).ok()));
     let bad = leak((0..rows * cols).map(|e| if e == 9 { f32::NAN } else { 1.0 }).collect());
     assert_eq!(recommend(&options, 1, bad, f64::INFINITY), Ok(None));
 }
@@ -481,7 +556,6 @@ fn refusals() {
     }
     let a = MatRef::row_major(&[1.0; 8], 2, 4).expect("a view");
     for rows in [0, 65, u32::MAX] {
-        assert_eq!(analyse(&options, Pattern::N2M4, rows, a), Err(Error::Group { rows }));
         assert_eq!(recommend(&options, rows, a, 1.0), Err(Error::Group { rows }));
     }
     for limit in [-1e-300, f64::NAN] {
@@ -492,10 +566,10 @@ fn refusals() {
     // SAFETY: refused before anything is read.
     let null = unsafe { MatRef::from_raw_parts(std::ptr::null(), 2, 4, 4, 1) };
     let is_null = Error::Null { argument: "a" };
-    assert_eq!(analyse(&options, Pattern::N2M4, 1, null), Err(is_null));
+    assert_eq!(analyse(&options, Pattern::N2M4, null), Err(is_null));
     assert_eq!(lognormal_fit(&options, null), Err(is_null));
     // SAFETY: as above.
     let huge = unsafe { MatRef::from_raw_parts([0.0f32; 4].as_ptr(), 1 << 31, 1, 0, 0) };
     let far = Error::Overflow { what: "rows of `a`", value: 1 << 31 };
-    assert_eq!(analyse(&options, Pattern::N2M4, 1, huge), Err(far));
+    assert_eq!(analyse(&options, Pattern::N2M4, huge), Err(far));
 }

@@ -35,6 +35,12 @@ fn build() -> Option<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", "train", "--profile", &profile]);
     cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    // With other features cargo would make the library anew.
+    for (feature, on) in [("capi", cfg!(feature = "capi")), ("peers", cfg!(feature = "peers"))] {
+        if on {
+            cargo.args(["--features", feature]);
+        }
+    }
     cargo.arg("--target-dir").arg(above(if triple.is_some() { 4 } else { 3 }));
     if let Some(triple) = triple {
         let runner =
@@ -221,7 +227,9 @@ fn assert_two_of_four(w: &Matrix) {
 
 #[test]
 fn the_default_text_is_this_crates_dependencies() {
-    let arguments = ["--steps", "1", "--batch", "16", "--hidden", "16", "--methods", "dense"];
+    // Bytes for word pieces: to learn others takes seconds.
+    let small = ["--steps", "1", "--batch", "16", "--hidden", "16", "--vocab", "256"];
+    let arguments = [&small[..], &["--methods", "dense"]].concat();
     let Some(output) = run(&arguments) else { return };
     let stdout = text_of(&output.stdout);
     assert!(output.status.success(), "{}", text_of(&output.stderr));
@@ -237,7 +245,11 @@ fn what_cannot_be_done_is_said_in_one_line() {
     for (arguments, code, message) in [
         (&["--text", "/no/such/file"][..], 1, "/no/such/file"),
         (&["--text", here, "--batch", "4096"], 1, "too little text"),
-        (&["--csv", "/no/such/folder/table.csv"], 1, "/no/such/folder/table.csv"),
+        (
+            &["--text", here, "--batch", "16", "--csv", "/no/such/folder/a.csv"],
+            1,
+            "/no/such/folder/a.csv",
+        ),
         (&["--methods", "dense,nonsense"], 2, "nonsense"),
         (&["--methods", "mvue-3:4"], 2, "3:4"),
         (&["--isa", other_isa], 2, "not available"),

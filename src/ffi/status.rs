@@ -31,7 +31,7 @@ pub(super) fn message(status: spnm_status) -> &'static std::ffi::CStr {
         SPNM_E_NULL => c"a pointer is NULL that must not be",
         SPNM_E_STRUCT_SIZE => c"struct_size is not the size of any known version of the struct",
         SPNM_E_OPTION => {
-            c"unknown method, flags or reserved field not 0, or a number out of its range"
+            c"unknown method, or one without groups of rows; flags or reserved field not 0; or a number out of its range"
         }
         SPNM_E_PATTERN => {
             c"n:m (keep n of every m) is not a supported pattern or not one of the method's, or group is not 1 to 64"

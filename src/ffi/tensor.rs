@@ -178,8 +178,8 @@ pub unsafe extern "C" fn spnm_threshold_for_sparsity(
 /// What pruning A to n:m would do to it, in one pass and without pruning it: energy, variances, errors and
 /// shares (the criterion of arXiv 2203.10991 for choosing the pattern of a tensor). See spnm_analysis.
 ///
-/// group, 1 to 64: that many consecutive rows share one set of indices; a block's entries are then columns of
-///   so many rows, and count by their 2-norms (the last rows may be fewer).
+/// group, 1 to 64: that many consecutive rows share one set of indices (the last rows may be fewer); a block's
+///   entries are then columns of so many rows, and count by their 2-norms, as where such a group is pruned.
 /// Shapes: a of any strides; groups of m run along its columns, a short last one padded with zeros.
 /// NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN.
 /// Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
@@ -211,9 +211,9 @@ pub unsafe extern "C" fn spnm_analyse(
             let place = Where::read(options)?;
             let struct_size = room(analysis)?;
             a.reserved_is_zero()?;
-            let pattern = Pattern::new(n, m)?;
+            let pattern = Pattern::new(n, m)?.grouped(group)?;
             dtype(a.dtype)?;
-            let found = ops::analyse(&place.options(), pattern, group, a.view())?;
+            let found = ops::analyse(&place.options(), pattern, a.view())?;
             let of = spnm_analysis {
                 struct_size,
                 energy: found.energy,

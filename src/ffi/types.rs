@@ -22,7 +22,7 @@ pub const SPNM_E_NULL: i32 = -1;
 pub const SPNM_E_STRUCT_SIZE: i32 = -2;
 /// An unknown method, a flag or reserved field that is not 0, a field of a newer struct that this
 /// library does not know and that is not 0, a number of threads outside 1 .. 4096, or a threshold, sparsity
-/// or other number outside its range.
+/// or other number outside its range; a group other than 1 for a method that has none.
 pub const SPNM_E_OPTION: i32 = -3;
 /// n:m is not a supported pattern or not one of the method's, or group is not 1 .. 64.
 /// Patterns: 1:2, 1:4, 2:4, 1:8, 2:8, 4:8, 1:16, 2:16, 4:16, 8:16.

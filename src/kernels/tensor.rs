@@ -36,12 +36,6 @@ pub(crate) type LogarithmSums = [[f64; LANES]; 3];
 /// The CPU has the kernel's instruction set.
 pub(crate) type LogarithmsFn = unsafe fn(&[f32], &mut LogarithmSums);
 
-/// The 2-norms of every `group` consecutive rows of [`SIDE`] entries, in binary64, rounded once to binary32.
-///
-/// # Safety
-/// The CPU has the kernel's instruction set.
-pub(crate) type NormsFn = unsafe fn(&[f32], usize, &mut [f32]);
-
 /// The sums of [`BlocksFn`]: the variances of MVUE and of approx-MVUE (n = 2, else untouched), the energy that the greedy
 /// choice drops, and how many blocks have an entry above the water level.
 pub(crate) type BlockSums = [[f64; LANES]; 4];
@@ -57,7 +51,6 @@ pub(crate) type BlocksFn = unsafe fn(&[f32], usize, &mut BlockSums);
 pub(crate) struct TensorKernels {
     pub(crate) threshold: ThresholdFn,
     pub(crate) logarithms: LogarithmsFn,
-    pub(crate) norms: NormsFn,
     /// By log2 m - 1.
     pub(crate) blocks: [BlocksFn; 4],
 }
@@ -88,11 +81,6 @@ macro_rules! tensor_table {
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn block_norms(x: &[f32], group: usize, norms: &mut [f32]) {
-            generic::blocks::norms(x, group, norms);
-        }
-
-        $(#[target_feature(enable = $features)])?
         unsafe fn blocks<const M: usize>(x: &[f32], n: usize, sums: &mut BlockSums) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             #[allow(unused_unsafe, reason = "some tokens are safe to make")]
@@ -103,7 +91,6 @@ macro_rules! tensor_table {
         const TENSOR: TensorKernels = TensorKernels {
             threshold,
             logarithms,
-            norms: block_norms,
             blocks: [blocks::<2>, blocks::<4>, blocks::<8>, blocks::<16>],
         };
     };

@@ -4,8 +4,10 @@ use super::reduce::{SIDE, Sums, reduce_by};
 use super::{Options, check};
 use crate::error::Error;
 use crate::isa::kernels_for;
+use crate::kernels::Kernels;
+use crate::kernels::group::NormJob;
 use crate::matrix::MatRef;
-use crate::pattern::{MAX_GROUP, Pattern};
+use crate::pattern::Pattern;
 
 /// What pruning a matrix to a pattern does to it: sums over all entries, in binary64.
 ///
@@ -49,9 +51,8 @@ impl Analysis {
 /// Energy, variances, errors and shares of `a` pruned to `pattern`, in one pass and without pruning it (the criterion of
 /// arXiv 2203.10991 for choosing a pattern for a tensor).
 ///
-/// `group`, 1 to 64: that many consecutive rows share one set of indices (vector-wise N:M; the last rows may be fewer). A block's
-/// entries are then columns of so many rows, and count by their 2-norms (computed in binary64, rounded once to f32).
-/// The pattern's own [`group`](Pattern::group) is not looked at.
+/// Where `pattern` has groups of rows that share indices ([`Pattern::grouped`]) a block's entries are columns of so many
+/// rows, and count by their 2-norms: the binary32 numbers by which such a group is pruned.
 ///
 /// # NaN and infinity
 /// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN.
@@ -63,20 +64,12 @@ impl Analysis {
 /// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
-/// [`Error::Group`], [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
-pub fn analyse(
-    options: &Options<'_>,
-    pattern: Pattern,
-    group: u32,
-    a: MatRef<'_>,
-) -> Result<Analysis, Error> {
-    if !(1..=MAX_GROUP).contains(&group) {
-        return Err(Error::Group { rows: group });
-    }
-    let group = group as usize;
+/// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
+pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result<Analysis, Error> {
     check::prunable(a, pattern)?;
     let kernels = kernels_for(options.isa)?;
-    let (n, kernel) = (pattern.n(), kernels.tensor.blocks(pattern.m()));
+    let (n, group) = (pattern.n(), pattern.group());
+    let kernel = kernels.tensor.blocks(pattern.m());
     // SAFETY: the view was checked; a level that the CPU has.
     let sums = unsafe {
         reduce_by(kernels, options.pool, a, SIDE / group * group, |tile, sums: &mut Sums<6>| {
@@ -86,10 +79,9 @@ pub fn analyse(
             if group == 1 {
                 kernel(&tile.entries, n, terms);
             } else {
-                let mut norms = [0.0; SIDE * SIDE];
-                let used = SIDE / group * SIDE;
-                (kernels.tensor.norms)(&tile.entries, group, &mut norms[..used]);
                 // Whole vectors of blocks, whose zeros add nothing.
+                let norms = norms(kernels, &tile.entries, group);
+                let used = SIDE / group * SIDE;
                 kernel(&norms[..used.next_multiple_of(VECTORS)], n, terms);
             }
         })
@@ -118,14 +110,42 @@ pub fn analyse(
 /// Entries that every kernel takes a whole number of blocks of.
 const VECTORS: usize = 16 * crate::kernels::LANES;
 
+/// The norms of the whole groups of rows in a tile, as pruning takes them; zeros behind.
+///
+/// # Safety
+/// The kernels are of a level that the CPU has.
+unsafe fn norms(
+    kernels: &Kernels,
+    entries: &[f32; SIDE * SIDE],
+    group: usize,
+) -> [f32; SIDE * SIDE] {
+    let mut norms = [0.0; SIDE * SIDE];
+    let rows = entries.chunks_exact(group * SIDE).zip(norms.chunks_exact_mut(SIDE));
+    for (entries, norms) in rows {
+        let job = NormJob {
+            a: entries.as_ptr(),
+            row_stride: SIDE.cast_signed(),
+            rows: group,
+            cols: SIDE,
+            norms: norms.as_mut_ptr(),
+        };
+        // SAFETY: the caller's promise; `entries` holds the rows, `norms` a norm of each column.
+        unsafe { (kernels.group.norms)(&job) };
+    }
+    norms
+}
+
 /// The sparsest pattern whose relative variance under [`Method::Mvue`](crate::Method::Mvue), variance / energy, is at most
 /// `max_relative_variance`: the least n / m, and of equals the one with the least variance. `None` if no pattern will do
 /// (as for a matrix with a NaN or infinity): leave the matrix dense.
 ///
+/// With `group` > 1 for patterns whose rows share indices, so many at a time: the pattern that is returned has that
+/// [`group`](Pattern::group).
+///
 /// Reads the matrix once for every pattern that is looked at: the sparsest first, all of one sparsity together.
 ///
 /// # Errors
-/// [`Error::Value`] unless `max_relative_variance` is at least 0 (infinity included); else as [`analyse`].
+/// [`Error::Value`] unless `max_relative_variance` is at least 0 (infinity included); [`Error::Group`]; else as [`analyse`].
 pub fn recommend(
     options: &Options<'_>,
     group: u32,
@@ -141,7 +161,8 @@ pub fn recommend(
     for equals in patterns.chunk_by(|p, q| p.n() * q.m() == q.n() * p.m()) {
         let mut best: Option<(Pattern, f64)> = None;
         for &pattern in equals {
-            let analysis = analyse(options, pattern, group, a)?;
+            let pattern = pattern.grouped(group)?;
+            let analysis = analyse(options, pattern, a)?;
             let variance = analysis.mvue_variance;
             let meets = analysis.energy.is_finite()
                 && analysis.relative_variance() <= max_relative_variance;

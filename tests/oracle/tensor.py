@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+import groups
 from oracle import F, PATTERNS, _inclusion, mvue, philox4x32_10, random_words, unit_interval
 
 
@@ -96,9 +97,9 @@ def analyse(a, n, m, group=1):
     rows, cols = x.shape
     pad = np.zeros((-(-rows // group) * group, -(-cols // m) * m))
     pad[:rows, :cols] = x
-    norms = np.sqrt((pad.reshape(-1, group, pad.shape[1]) ** 2).sum(1)).astype(F)
-    if group == 1:
-        norms = np.abs(pad).astype(F)
+    # What a group of rows is pruned by; of one row, the magnitudes.
+    blocks = pad.astype(F).reshape(-1, group, pad.shape[1])
+    norms = groups.norms(np.moveaxis(blocks, 1, 0)) if group > 1 else np.abs(blocks)
     b = norms.reshape(-1, m).astype(np.float64)
     few = (b != 0).sum(-1) <= n
     dense = b[~few]

@@ -3,8 +3,9 @@
 
 use super::Lanes;
 use super::compress::load_groups;
+use super::estimators::descending;
 use crate::kernels::LANES;
-use crate::kernels::tensor::{BlockSums, SIDE};
+use crate::kernels::tensor::BlockSums;
 
 /// A number of each of [`LANES`] blocks.
 type Wide = [f64; LANES];
@@ -109,47 +110,5 @@ fn two_draws<const M: usize>(a: &[Wide; M], tail: &[Wide; M], sum: &mut Wide) {
     for lane in 0..LANES {
         // At most two non-zeros: nothing is dropped, and what is above may be no number.
         sum[lane] += if a[2][lane] == 0.0 { 0.0 } else { variance[lane] };
-    }
-}
-
-/// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
-#[inline(always)]
-fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
-    let mut size = 1;
-    while size < M {
-        let mut step = size;
-        while step > 0 {
-            let mut start = step % size;
-            while start + step < M {
-                for i in start..(start + step).min(M - step) {
-                    if i / (2 * size) == (i + step) / (2 * size) {
-                        (a[i], a[i + step]) = (l.max(a[i], a[i + step]), l.min(a[i], a[i + step]));
-                    }
-                }
-                start += 2 * step;
-            }
-            step /= 2;
-        }
-        size *= 2;
-    }
-    a
-}
-
-/// See [`NormsFn`](crate::kernels::tensor::NormsFn).
-#[inline(always)]
-pub(crate) fn norms(x: &[f32], group: usize, norms: &mut [f32]) {
-    let (x, _) = x.as_chunks::<SIDE>();
-    let (norms, _) = norms.as_chunks_mut::<SIDE>();
-    for g in 0..norms.len().min(x.len() / group) {
-        let mut squares = [0.0; SIDE];
-        for i in 0..group {
-            let row = &x[g * group + i];
-            for col in 0..SIDE {
-                squares[col] += f64::from(row[col]) * f64::from(row[col]);
-            }
-        }
-        for col in 0..SIDE {
-            norms[g][col] = squares[col].sqrt() as f32;
-        }
     }
 }

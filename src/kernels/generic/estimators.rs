@@ -70,7 +70,8 @@ impl Estimator for Magnitude {
         _: [L::U; 2],
     ) -> Selection<L, N> {
         let a = magnitudes(l, x);
-        let picked = largest(l, &x, &a, &ranks(l, &a));
+        let (length, _) = largest::<L, N, M>(l, &a);
+        let picked = pick(l, &x, prefix_sums(l, length), middles(l));
         let grown = picked.values;
         finish::<L, N, M>(l, tree_sum(l, a), picked, grown)
     }
@@ -86,14 +87,10 @@ impl Estimator for SoftThreshold {
         _: [L::U; 2],
     ) -> Selection<L, N> {
         let a = magnitudes(l, x);
-        let rank = ranks(l, &a);
-        let mut dropped = a[0];
-        for i in 1..M {
-            dropped = l.select(l.eq_u(rank[i], l.splat_u(N as u32)), a[i], dropped);
-        }
+        let (length, dropped) = largest::<L, N, M>(l, &a);
         // |x| - dropped, as a sum: there is no subtraction among the lanes' operations.
         let shift = l.copysign(dropped, l.splat(-1.0));
-        let picked = largest(l, &x, &a, &rank);
+        let picked = pick(l, &x, prefix_sums(l, length), middles(l));
         let mut shrunk = picked.values;
         for shrunk in &mut shrunk {
             *shrunk = l.copysign(l.add(l.abs(*shrunk), shift), *shrunk);
@@ -336,21 +333,61 @@ fn ranks<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
     rank
 }
 
-/// The N first by rank, as they are; zeros give way to free places further up.
+/// 1 for each of the N largest magnitudes (ties: the lower index), 0 for the others and for zeros, which give way to free
+/// places further up; and the largest of the others.
 #[inline(always)]
-fn largest<L: Lanes, const N: usize, const M: usize>(
-    l: L,
-    x: &[L::F; M],
-    a: &[L::F; M],
-    rank: &[L::U; M],
-) -> Selection<L, N> {
+fn largest<L: Lanes, const N: usize, const M: usize>(l: L, a: &[L::F; M]) -> ([L::F; M], L::F) {
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let mut length = *a;
+    if M > BY_RANK {
+        let sorted = descending(l, *a);
+        let (least, dropped) = (sorted[N - 1], sorted[N]);
+        let mut count = zero;
+        for i in 0..M {
+            let keep = l.and(l.le(least, a[i]), l.lt(zero, a[i]));
+            length[i] = l.select(keep, one, zero);
+            count = l.add(count, length[i]);
+        }
+        // More than N only where some tie with the least.
+        if l.all(l.le(count, l.splat(N as f32))) {
+            return (length, dropped);
+        }
+    }
+    let rank = ranks(l, a);
+    let mut dropped = a[0];
     for i in 0..M {
         let keep = l.and(l.le_u(rank[i], l.splat_u(N as u32 - 1)), l.lt(zero, a[i]));
         length[i] = l.select(keep, one, zero);
+        dropped = l.select(l.eq_u(rank[i], l.splat_u(N as u32)), a[i], dropped);
     }
-    pick(l, x, prefix_sums(l, length), middles(l))
+    (length, dropped)
+}
+
+/// Blocks of at most so many are ranked by comparing all pairs; longer ones are sorted, which a few instructions do
+/// each of M log^2 M times, and ranked only where there are ties.
+const BY_RANK: usize = 4;
+
+/// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
+#[inline(always)]
+pub(crate) fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
+    let mut size = 1;
+    while size < M {
+        let mut step = size;
+        while step > 0 {
+            let mut start = step % size;
+            while start + step < M {
+                for i in start..(start + step).min(M - step) {
+                    if i / (2 * size) == (i + step) / (2 * size) {
+                        (a[i], a[i + step]) = (l.max(a[i], a[i + step]), l.min(a[i], a[i + step]));
+                    }
+                }
+                start += 2 * step;
+            }
+            step /= 2;
+        }
+        size *= 2;
+    }
+    a
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use super::estimators::unit_interval;
 use crate::kernels::LANES;
 use crate::kernels::generic::logarithms::ln;
-use crate::kernels::tensor::{BlockSums, LogarithmSums, SIDE, TensorKernels, ThresholdJob};
+use crate::kernels::tensor::{BlockSums, LogarithmSums, TensorKernels, ThresholdJob};
 use crate::rng;
 
 unsafe fn threshold(job: &ThresholdJob) {
@@ -35,16 +35,6 @@ unsafe fn logarithms(x: &[f32], sums: &mut LogarithmSums) {
             sums[0][t % LANES] += 1.0;
             sums[1][t % LANES] += log;
             sums[2][t % LANES] += log * log;
-        }
-    }
-}
-
-unsafe fn norms(x: &[f32], group: usize, norms: &mut [f32]) {
-    for g in 0..(norms.len() / SIDE).min(x.len() / SIDE / group) {
-        for col in 0..SIDE {
-            let entry = |i| f64::from(x[(g * group + i) * SIDE + col]);
-            let squares: f64 = (0..group).map(|i| entry(i) * entry(i)).sum();
-            norms[g * SIDE + col] = squares.sqrt() as f32;
         }
     }
 }
@@ -84,6 +74,5 @@ unsafe fn blocks<const M: usize>(x: &[f32], n: usize, sums: &mut BlockSums) {
 pub(super) const TENSOR: TensorKernels = TensorKernels {
     threshold,
     logarithms,
-    norms,
     blocks: [blocks::<2>, blocks::<4>, blocks::<8>, blocks::<16>],
 };
