@@ -166,6 +166,10 @@ unsafe impl Lanes for Avx2 {
     fn to_f32(self, a: __m256i) -> __m256 {
         self.0.avx._mm256_cvtepi32_ps(a)
     }
+    #[inline(always)]
+    fn from_bits(self, a: __m256i) -> __m256 {
+        self.0.avx._mm256_castsi256_ps(a)
+    }
 
     #[inline(always)]
     fn mul_even(self, a: __m256i, b: __m256i) -> __m256i {

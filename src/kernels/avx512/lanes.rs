@@ -102,6 +102,25 @@ unsafe impl Lanes for Avx512 {
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         self.0.avx512f._mm512_mask_blend_ps(mask, b, a)
     }
+    // By class of number, in one instruction: a table of four bits for each class, from the low bits up NaN, signalling
+    // NaN, 0, 1, -infinity, infinity, negative, positive; 0 keeps the first operand, 8 makes +0, 10 makes 1.
+    #[inline(always)]
+    fn one_where(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        let f = self.0.avx512f;
+        f._mm512_mask_fixupimm_ps::<0>(
+            b,
+            mask,
+            a,
+            f._mm512_set1_epi32(0xA0A0_A000_u32.cast_signed()),
+        )
+    }
+    #[inline(always)]
+    fn raise(self, x: __m512, least: __m512) -> __m512 {
+        let (f, dq) = (self.0.avx512f, self.0.avx512dq);
+        // The greater magnitude, with the sign of the first operand.
+        let raised = dq._mm512_range_ps::<0b0011>(x, least);
+        f._mm512_fixupimm_ps::<0>(raised, x, f._mm512_set1_epi32(0x800))
+    }
 
     #[inline(always)]
     fn splat_u(self, x: u32) -> __m512i {
@@ -154,6 +173,10 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     fn to_f32(self, a: __m512i) -> __m512 {
         self.0.avx512f._mm512_cvtepi32_ps(a)
+    }
+    #[inline(always)]
+    fn from_bits(self, a: __m512i) -> __m512 {
+        self.0.avx512f._mm512_castsi512_ps(a)
     }
 
     #[inline(always)]

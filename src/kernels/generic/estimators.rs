@@ -73,7 +73,7 @@ impl Estimator for Magnitude {
         let (length, _) = largest::<L, N, M>(l, &a);
         let picked = pick(l, &x, prefix_sums(l, length), middles(l));
         let grown = picked.values;
-        finish::<L, N, M>(l, tree_sum(l, a), picked, grown)
+        finish::<L, N, M>(l, tree_sum(l, a), unless_zero(l, picked, grown))
     }
 }
 
@@ -95,7 +95,7 @@ impl Estimator for SoftThreshold {
         for shrunk in &mut shrunk {
             *shrunk = l.copysign(l.add(l.abs(*shrunk), shift), *shrunk);
         }
-        finish::<L, N, M>(l, tree_sum(l, a), picked, shrunk)
+        finish::<L, N, M>(l, tree_sum(l, a), unless_zero(l, picked, shrunk))
     }
 }
 
@@ -132,25 +132,21 @@ impl Estimator for Mvue {
         let tau = l.select(few, zero, water_level::<L, N, M>(l, a, total));
         let mut length = a;
         for i in 0..M {
-            let unit = l.and(few, l.lt(zero, a[i]));
-            length[i] = l.select(unit, one, l.min(a[i], tau));
+            length[i] = l.one_where(few, a[i], l.min(a[i], tau));
         }
         let edge = prefix_sums(l, length);
         let step = l.select(few, one, l.mul(edge[M - 1], per_n));
 
-        // k + u is exact for every k < N.
-        let u = unit_interval(l, word, 23 - N.ilog2());
-        let mut at = [zero; N];
-        for (k, at) in at.iter_mut().enumerate() {
-            *at = l.mul(l.add(l.splat(k as f32), u), step);
+        let mut at = unit_intervals::<L, N>(l, word);
+        for at in &mut at {
+            *at = l.mul(*at, step);
         }
 
-        let picked = pick(l, &x, edge, at);
-        let mut grown = picked.values;
-        for grown in &mut grown {
-            *grown = l.copysign(l.max(l.abs(*grown), tau), *grown);
+        let mut picked = pick(l, &x, edge, at);
+        for kept in &mut picked.values {
+            *kept = l.raise(*kept, tau);
         }
-        finish::<L, N, M>(l, total, picked, grown)
+        finish::<L, N, M>(l, total, picked)
     }
 }
 
@@ -274,7 +270,7 @@ impl Estimator for MvueApprox {
         for k in 0..2 {
             grown[k] = l.select(few, grown[k], l.div(grown[k], chance[k]));
         }
-        finish::<L, N, M>(l, total, picked, grown)
+        finish::<L, N, M>(l, total, unless_zero(l, picked, grown))
     }
 }
 
@@ -316,6 +312,26 @@ fn sums_of_others<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M] {
 fn unit_interval<L: Lanes>(l: L, word: L::U, bits: u32) -> L::F {
     let cell = l.add(l.to_f32(l.shr(word, 32 - bits)), l.splat(0.5));
     l.mul(cell, l.splat(1.0 / (1u32 << bits) as f32))
+}
+
+/// k + u for k below N, where u is the middle of one of `2^23 / N` cells of (0, 1); exact.
+#[inline(always)]
+fn unit_intervals<L: Lanes, const N: usize>(l: L, word: L::U) -> [L::F; N] {
+    let bits = 23 - N.ilog2();
+    if N == 1 {
+        return [unit_interval(l, word, bits); N];
+    }
+    // The digits of 1 + u: the top bits of the word, and a 1 for the middle.
+    let digits = l.and_u(l.shr(word, 9), l.splat_u((1 << 23) - (1 << (23 - bits))));
+    let middle = 1f32.to_bits() | 1 << (22 - bits);
+    let one_past = l.from_bits(l.or_u(digits, l.splat_u(middle)));
+    let u = l.add(one_past, l.splat(-1.0));
+    let mut at = [one_past; N];
+    at[0] = u;
+    for k in 2..N {
+        at[k] = l.add(l.splat(k as f32), u);
+    }
+    at
 }
 
 /// How many others go before an entry: larger magnitudes, and equal ones to its left.
@@ -466,21 +482,31 @@ fn pick<L: Lanes, const N: usize, const M: usize>(
     Selection { values, code }
 }
 
-/// The values `grown` where the entry picked is not zero, +0 where it is; a block whose magnitudes
-/// have no finite sum becomes the canonical NaN at indices 0 .. N.
+/// The values `grown` where the entry picked is not zero, +0 where it is.
+#[inline(always)]
+fn unless_zero<L: Lanes, const N: usize>(
+    l: L,
+    mut picked: Selection<L, N>,
+    grown: [L::F; N],
+) -> Selection<L, N> {
+    let zero = l.splat(0.0);
+    for k in 0..N {
+        let nonzero = l.lt(zero, l.abs(picked.values[k]));
+        picked.values[k] = l.select(nonzero, grown[k], zero);
+    }
+    picked
+}
+
+/// A block whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.
 #[inline(always)]
 fn finish<L: Lanes, const N: usize, const M: usize>(
     l: L,
     total: L::F,
     mut picked: Selection<L, N>,
-    grown: [L::F; N],
 ) -> Selection<L, N> {
-    let zero = l.splat(0.0);
     let finite = l.lt(total, l.splat(f32::INFINITY));
-    let otherwise = l.select(finite, zero, l.splat(f32::NAN));
-    for k in 0..N {
-        let nonzero = l.and(finite, l.lt(zero, l.abs(picked.values[k])));
-        picked.values[k] = l.select(nonzero, grown[k], otherwise);
+    for kept in &mut picked.values {
+        *kept = l.select(finite, *kept, l.splat(f32::NAN));
     }
     picked.code = l.select_u(finite, picked.code, l.splat_u(canonical_code::<N, M>()));
     picked

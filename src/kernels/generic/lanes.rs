@@ -48,6 +48,19 @@ pub(crate) unsafe trait Lanes: Copy {
     fn all(self, a: Self::M) -> bool;
     /// `a` where the mask holds, else `b`.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// 1 where the mask holds and `a`, which is not negative, is not zero; else `b`, which is zero where the mask
+    /// holds and `a` is.
+    #[inline(always)]
+    fn one_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
+        self.select(self.and(mask, self.lt(self.splat(0.0), a)), self.splat(1.0), b)
+    }
+    /// `x` with a magnitude of at least `least`, which is not negative; +0 where x is zero.
+    #[inline(always)]
+    fn raise(self, x: Self::F, least: Self::F) -> Self::F {
+        let a = self.abs(x);
+        let raised = self.copysign(self.max(a, least), x);
+        self.select(self.lt(self.splat(0.0), a), raised, self.splat(0.0))
+    }
 
     fn splat_u(self, x: u32) -> Self::U;
     /// 0, 1, 2, ... by lane.
@@ -68,6 +81,8 @@ pub(crate) unsafe trait Lanes: Copy {
     fn add_where(self, mask: Self::M, a: Self::U, b: Self::U) -> Self::U;
     /// Numbers below 2^23 as f32, exactly.
     fn to_f32(self, a: Self::U) -> Self::F;
+    /// The f32s that have these bits.
+    fn from_bits(self, a: Self::U) -> Self::F;
 
     /// The 64-bit products of the even lanes of `a` and `b`: low words in even lanes, high words in
     /// odd lanes.

@@ -149,6 +149,10 @@ unsafe impl Lanes for Neon {
     fn to_f32(self, a: uint32x4_t) -> float32x4_t {
         self.0.vcvtq_f32_u32(a)
     }
+    #[inline(always)]
+    fn from_bits(self, a: uint32x4_t) -> float32x4_t {
+        self.0.vreinterpretq_f32_u32(a)
+    }
 
     #[inline(always)]
     fn mul_even(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {

@@ -162,6 +162,10 @@ unsafe impl Lanes for Portable {
     fn to_f32(self, a: u32x8) -> f32x8 {
         f32x8::from_i32x8(bytemuck::cast(a))
     }
+    #[inline(always)]
+    fn from_bits(self, a: u32x8) -> f32x8 {
+        floats(a)
+    }
 
     #[inline(always)]
     fn mul_even(self, a: u32x8, b: u32x8) -> u32x8 {
