@@ -167,7 +167,7 @@ unsafe impl Lanes for Avx2 {
         self.0.avx._mm256_cvtepi32_ps(a)
     }
     #[inline(always)]
-    fn from_bits(self, a: __m256i) -> __m256 {
+    fn with_bits(self, a: __m256i) -> __m256 {
         self.0.avx._mm256_castsi256_ps(a)
     }
 

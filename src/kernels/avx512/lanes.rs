@@ -175,7 +175,7 @@ unsafe impl Lanes for Avx512 {
         self.0.avx512f._mm512_cvtepi32_ps(a)
     }
     #[inline(always)]
-    fn from_bits(self, a: __m512i) -> __m512 {
+    fn with_bits(self, a: __m512i) -> __m512 {
         self.0.avx512f._mm512_castsi512_ps(a)
     }
 

@@ -324,7 +324,7 @@ fn unit_intervals<L: Lanes, const N: usize>(l: L, word: L::U) -> [L::F; N] {
     // The digits of 1 + u: the top bits of the word, and a 1 for the middle.
     let digits = l.and_u(l.shr(word, 9), l.splat_u((1 << 23) - (1 << (23 - bits))));
     let middle = 1f32.to_bits() | 1 << (22 - bits);
-    let one_past = l.from_bits(l.or_u(digits, l.splat_u(middle)));
+    let one_past = l.with_bits(l.or_u(digits, l.splat_u(middle)));
     let u = l.add(one_past, l.splat(-1.0));
     let mut at = [one_past; N];
     at[0] = u;

@@ -82,7 +82,7 @@ pub(crate) unsafe trait Lanes: Copy {
     /// Numbers below 2^23 as f32, exactly.
     fn to_f32(self, a: Self::U) -> Self::F;
     /// The f32s that have these bits.
-    fn from_bits(self, a: Self::U) -> Self::F;
+    fn with_bits(self, a: Self::U) -> Self::F;
 
     /// The 64-bit products of the even lanes of `a` and `b`: low words in even lanes, high words in
     /// odd lanes.

@@ -150,7 +150,7 @@ unsafe impl Lanes for Neon {
         self.0.vcvtq_f32_u32(a)
     }
     #[inline(always)]
-    fn from_bits(self, a: uint32x4_t) -> float32x4_t {
+    fn with_bits(self, a: uint32x4_t) -> float32x4_t {
         self.0.vreinterpretq_f32_u32(a)
     }
 

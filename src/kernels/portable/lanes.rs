@@ -163,7 +163,7 @@ unsafe impl Lanes for Portable {
         f32x8::from_i32x8(bytemuck::cast(a))
     }
     #[inline(always)]
-    fn from_bits(self, a: u32x8) -> f32x8 {
+    fn with_bits(self, a: u32x8) -> f32x8 {
         floats(a)
     }
 
