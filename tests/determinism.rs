@@ -427,7 +427,9 @@ fn tensor_lines(
         }
         let limits = [0.1, 0.5, 1.0, 3.0];
         let found = limits.map(|limit| match recommend(options, 1, a.view(), limit) {
-            Ok(pattern) => pattern.map_or(0, |p| (p.n() * 256 + p.m()) as u32),
+            Ok(pattern) => {
+                pattern.map_or(0, |p| u32::try_from(p.n() * 256 + p.m()).expect("small"))
+            }
             Err(error) => panic!("recommend: {error}"),
         });
         lines.push((format!("recommend {kind}"), Digest::new().words(&found).0));
