@@ -470,7 +470,7 @@ fn whole_tensors() {
                     for group in [1, 3] {
                         analyse(&options, p, group, a.view()).expect("analyse");
                     }
-                    if count % 8 == 0 {
+                    if count.is_multiple_of(8) {
                         recommend(&options, 1, a.view(), 0.7).expect("recommend");
                     }
                     soft_threshold_scale(&options, p, a.view()).expect("soft_threshold_scale");
