@@ -23,7 +23,7 @@ for target in "$@"; do
   status=0
   "$CARGO_TARGET_DIR/$host/debug/$target" "$work/corpus/$target" "fuzz/seeds/$target" \
     -artifact_prefix="$work/artifacts/$target-" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 \
-    -max_len=20000 -len_control=20 -print_final_stats=1 >"$work/$target.log" 2>&1 || status=$?
+    -max_len=20000 -len_control=20 -print_final_stats=1 -print_funcs=0 >"$work/$target.log" 2>&1 || status=$?
   executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$target.log")
   coverage=$(grep -o 'cov: [0-9]*' "$work/$target.log" | tail -1)
   echo "fuzz: $target: ${executed:-?} executions, ${coverage:-cov: ?} edges, $seconds s, status $status"

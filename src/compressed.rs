@@ -349,3 +349,25 @@ impl Compressed {
         (self.pattern.row_values(self.cols), self.pattern.row_meta(self.cols))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_says_what_it_was_made_of() {
+        let (values, meta) = ([0.0; 40], [0; 20]);
+        let p = Pattern::N2M4;
+        let a = CompressedRef::new(&values, &meta, 3, 7, p, 9, 6).expect("within the slices");
+        assert_eq!((a.rows(), a.cols(), a.pattern()), (3, 7, p));
+        assert_eq!((a.ld_values(), a.ld_meta()), (9, 6));
+    }
+
+    #[test]
+    fn an_owned_matrix_counts_its_bytes() {
+        // Two rows of five groups: ten values of four bytes and three bytes of nibbles each.
+        let a = Compressed::new(2, 17, Pattern::N2M4).expect("memory");
+        assert_eq!((a.values().len(), a.meta().len(), a.bytes()), (20, 6, 86));
+        assert_eq!((a.as_ref().ld_values(), a.as_ref().ld_meta()), (10, 3));
+    }
+}

@@ -262,3 +262,31 @@ impl<'a> MatMut<'a> {
 fn stride_of(cols: usize) -> Result<isize, Error> {
     isize::try_from(cols).map_err(|_| Error::Overflow { what: "a row", value: cols })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_says_what_it_was_made_of() {
+        let data = [0.0; 40];
+        let a = MatRef::new(&data, 3, 5, 9, 2).expect("within the slice");
+        assert_eq!((a.rows(), a.cols(), a.row_stride(), a.col_stride()), (3, 5, 9, 2));
+        let t = a.t();
+        assert_eq!((t.rows(), t.cols(), t.row_stride(), t.col_stride()), (5, 3, 2, 9));
+        let part = a.part(1..3, 2..5);
+        assert_eq!((part.rows(), part.cols(), part.row_stride(), part.col_stride()), (2, 3, 9, 2));
+        assert_eq!(part.data, a.address(1, 2));
+    }
+
+    /// Its first element need not be one of the view: the pointer stays where it is.
+    #[test]
+    fn an_empty_part_points_nowhere_new() {
+        let data = [0.0; 15];
+        let a = MatRef::row_major(&data, 3, 5).expect("within the slice");
+        for part in [a.part(3..3, 1..5), a.part(1..3, 5..5), a.part(3..3, 5..5)] {
+            assert!(part.is_empty());
+            assert_eq!(part.data, a.data);
+        }
+    }
+}

@@ -200,6 +200,7 @@ mod tests {
     #[test]
     fn only_the_listed_patterns_exist() {
         assert_eq!("2:4".parse(), Ok(Pattern::N2M4));
+        assert_eq!(format!("{:?}", Pattern::N4M8), "4:8");
         for (n, m) in [(0, 0), (4, 4), (3, 4), (2, 2), (1, 32), (16, 16), (u32::MAX, u32::MAX)] {
             assert_eq!(Pattern::new(n, m), Err(Error::Pattern { n, m }));
         }

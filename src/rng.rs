@@ -104,4 +104,20 @@ mod tests {
             [0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1]
         );
     }
+
+    /// The counters of docs/MATHEMATICS.md, by their numbers.
+    #[test]
+    fn words_come_from_the_documented_counters() {
+        let (seed, stream) = (0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210);
+        let call =
+            |c0, c1| philox4x32_10([c0, c1, 0x7654_3210, 0xFEDC_BA98], [0x89AB_CDEF, 0x0123_4567]);
+        assert_eq!(word(seed, stream, 5, 0, 0), call(0, 5)[0]);
+        // Group 181 = 2 * 64 + 3 * 16 + 5.
+        assert_eq!(word(seed, stream, 5, 181, 0), call(0x25, 5)[3]);
+        assert_eq!(word(seed, stream, 5, 181, 1), call(0x25, 0x8000_0005)[3]);
+        assert_eq!(entry_word(seed, stream, 5, 181), call(0x8000_0025, 5)[3]);
+        let last = word(seed, stream, (1 << 31) - 1, u32::MAX, 1);
+        assert_eq!(last, call(0x3FFF_FFFF, u32::MAX)[3]);
+        assert_eq!(entry_word(seed, stream, 0, u32::MAX), call(0xBFFF_FFFF, 0)[3]);
+    }
 }

@@ -7,8 +7,10 @@ mod common;
 
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
-    Compressed, Isa, MatMut, Method, Options, Pattern, Pool, Rng, Scratch, compress,
-    compress_transposable, decompress, gemm, prune, prune_gemm, prune_in_place, prune_transposable,
+    Compressed, Isa, MatMut, Method, Options, Pattern, Pool, Rng, Scratch, analyse, compress,
+    compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place,
+    prune_threshold, prune_threshold_in_place, prune_transposable, recommend, soft_threshold_scale,
+    threshold_for_sparsity,
 };
 use std::fmt::Write as _;
 
@@ -260,6 +262,7 @@ fn digests(isa: Isa) -> String {
     let groups = groups.into_iter().chain([(Pattern::N1M16, 16), (Pattern::N8M16, 64)]);
     let grouped = groups.map(|(p, rows)| p.grouped(rows).expect("a group of rows"));
     method_digests(isa, grouped.map(|p| (p, first(p).collect())).collect(), &mut text);
+    tensor_digests(isa, &mut text);
     text
 }
 
@@ -339,6 +342,102 @@ fn transposable_digests(isa: Isa, text: &mut String) {
     }
 }
 
+/// What works on whole tensors: threshold pruning, and the sums and what is made of them. With each storage, with
+/// and without threads the same; threshold pruning cut into calls too.
+fn tensor_digests(isa: Isa, text: &mut String) {
+    let pool = Pool::new(3).expect("a small pool");
+    for (number, (rows, cols)) in [(1, 1), (17, 37), (130, 203), (5, 560)].into_iter().enumerate() {
+        let mut data = Data::new(3000 + number as u64);
+        // With entries that are not finite, and without: a sum says nothing once one of them is in it.
+        let (wild, calm) = (data.mixture(rows * cols), data.bells(rows * cols));
+        let mut all: Option<Vec<(String, u64)>> = None;
+        for order in ORDERS {
+            for options in [Options::new().isa(isa), Options::new().isa(isa).pool(&pool)] {
+                let got = tensor_lines(&options, (rows, cols), &wild, &calm, order);
+                let what = format!("{rows}x{cols} {isa:?} {order:?}");
+                assert!(all.as_ref().is_none_or(|all| *all == got), "{what}");
+                all = Some(got);
+            }
+        }
+        for (name, digest) in all.expect("three storages") {
+            let _ = writeln!(text, "{name} {rows}x{cols} {digest:016x}");
+        }
+    }
+}
+
+fn tensor_lines(
+    options: &Options<'_>,
+    (rows, cols): (usize, usize),
+    wild: &[f32],
+    calm: &[f32],
+    order: Order,
+) -> Vec<(String, u64)> {
+    let numbers = |numbers: &[f64]| {
+        // One NaN for all, as for entries.
+        let bits = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+        numbers.iter().fold(Digest::new(), |d, x| d.bytes(&bits(x).to_le_bytes())).0
+    };
+    let mut lines = Vec::new();
+    let a = Dense::new(wild, rows, cols, order, 1);
+    let rng = Rng::new(0xD1CE, 77).at(9, 50);
+    for alpha in [0.0, 0.6, 1.5] {
+        let mut out = Dense::new(&vec![1.0; rows * cols], rows, cols, order, 2);
+        prune_threshold(options, rng, alpha, a.view(), out.view_mut()).expect("prune_threshold");
+        let mut within = a.clone();
+        let to = within.view_mut();
+        prune_threshold_in_place(options, rng, alpha, to).expect("prune_threshold_in_place");
+        assert!(same_bits(&out.data(), &within.data()), "in place and out of place differ");
+        let mut parts = vec![1.0; rows * cols];
+        for r in [0..rows / 2, rows / 2..rows] {
+            for c in [0..cols / 3, cols / 3..cols].into_iter().filter(|c| !c.is_empty()) {
+                let to = &mut parts[r.start * cols + c.start..];
+                let to = MatMut::new(to, r.len(), c.len(), cols.cast_signed(), 1).expect("a part");
+                let rng = rng.at(rng.row0 + r.start as u64, rng.col0 + c.start as u64);
+                let from = a.view().part(r.clone(), c);
+                prune_threshold(options, rng, alpha, from, to).expect("prune_threshold");
+            }
+        }
+        assert!(same_bits(&out.data(), &parts), "parts and the whole differ");
+        let name = format!("prune_threshold {alpha}");
+        lines.push((name, Digest::new().words(&bits(&out.data())).0));
+    }
+    for (kind, data) in [("mixture", wild), ("bells", calm)] {
+        let a = Dense::new(data, rows, cols, order, 1);
+        let fit = lognormal_fit(options, a.view()).expect("lognormal_fit");
+        lines.push((format!("lognormal_fit {kind}"), numbers(&[fit.mu, fit.sigma, fit.zeros])));
+        let alphas = [0.3, 0.5, 0.9].map(|share| {
+            threshold_for_sparsity(&fit, share).expect("threshold_for_sparsity").to_bits()
+        });
+        lines.push((format!("threshold_for_sparsity {kind}"), Digest::new().words(&alphas).0));
+        for (p, group) in [(Pattern::N1M2, 1), (Pattern::N2M4, 1), (Pattern::N2M8, 3)] {
+            let grouped = p.grouped(group).expect("a group of rows");
+            let x = analyse(options, grouped, a.view()).expect("analyse");
+            let x = [
+                x.energy,
+                x.mvue_variance,
+                x.mvue_approx_variance,
+                x.greedy_mse,
+                x.greedy_squared_bias,
+                x.greedy_cosine,
+                x.above_water_level,
+                x.zeros,
+            ];
+            lines.push((format!("analyse {p} {group} {kind}"), numbers(&x)));
+            let scale = soft_threshold_scale(options, p, a.view()).expect("soft_threshold_scale");
+            lines.push((format!("soft_threshold_scale {p} {group} {kind}"), numbers(&[scale])));
+        }
+        let limits = [0.1, 0.5, 1.0, 3.0];
+        let found = limits.map(|limit| match recommend(options, 1, a.view(), limit) {
+            Ok(pattern) => {
+                pattern.map_or(0, |p| u32::try_from(p.n() * 256 + p.m()).expect("small"))
+            }
+            Err(error) => panic!("recommend: {error}"),
+        });
+        lines.push((format!("recommend {kind}"), Digest::new().words(&found).0));
+    }
+    lines
+}
+
 #[test]
 fn digests_are_the_committed_ones() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/digests.txt");
@@ -349,7 +448,7 @@ fn digests_are_the_committed_ones() {
     }
     let committed =
         std::fs::read_to_string(path).expect("tests/digests.txt (SPNM_BLESS=1 makes it)");
-    assert!(committed.lines().count() > 300, "{} lines", committed.lines().count());
+    assert!(committed.lines().count() > 800, "{} lines", committed.lines().count());
     for isa in levels() {
         let mine = digests(isa);
         for (got, want) in mine.lines().zip(committed.lines()) {

@@ -13,7 +13,8 @@ use common::{Data, by_effort, compressed, dense_of, levels, naive_gemm, some_pat
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Isa, MatMut, MatRef, Method, Options, Pattern, Rng,
     Scratch, analyse, compress, compress_transposable, decompress, gemm, lognormal_fit, prune,
-    prune_gemm, prune_threshold, prune_threshold_in_place, prune_transposable, validate,
+    prune_gemm, prune_in_place, prune_threshold, prune_threshold_in_place, prune_transposable,
+    prune_transposable_in_place, recommend, soft_threshold_scale, validate,
 };
 use std::cell::RefCell;
 
@@ -348,6 +349,27 @@ impl Packed {
     }
 }
 
+/// One of the pattern's methods, most often MVUE. (Of rows that share indices, three are all that there are.)
+fn method(data: &mut Data, p: Pattern, rng: Rng) -> Method {
+    let mut all = vec![Method::Mvue(rng), Method::Mvue(rng), Method::Magnitude, Method::Keep];
+    if p.group() == 1 {
+        all.push(Method::SoftThreshold);
+        if p.n() == 2 {
+            all.push(Method::MvueApprox(rng));
+        }
+    }
+    all[data.below(all.len())]
+}
+
+/// The data, made N:M where the method takes nothing else.
+fn fit_for(method: Method, data: Vec<f32>, (rows, cols): (usize, usize), p: Pattern) -> Vec<f32> {
+    if method != Method::Keep {
+        return data;
+    }
+    let nm = compressed(Isa::Reference, Method::Magnitude, &data, (rows, cols), p);
+    dense_of(nm.values(), nm.meta(), rows, cols, p)
+}
+
 /// Sizes around the edges of vectors, strips, tiles and panels.
 const EDGES: [usize; 23] =
     [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 64, 65];
@@ -368,13 +390,10 @@ fn compress_prune_and_decompress() {
                 // Now and then rows share indices.
                 let group = [1, 1, 1, 2, 3, 8, 33][count as usize % 7];
                 let p = p.grouped(group).expect("a group of rows");
-                let method = if data.below(3) == 0 {
-                    Method::Magnitude
-                } else {
-                    let col0 = (data.below(200) * p.m()) as u64;
-                    let row0 = (data.below(99) * p.group()) as u64;
-                    Method::Mvue(Rng::new(count, 1).at(row0, col0))
-                };
+                let col0 = (data.below(200) * p.m()) as u64;
+                let row0 = (data.below(99) * p.group()) as u64;
+                let method = method(&mut data, p, Rng::new(count, 1).at(row0, col0));
+                let source = fit_for(method, source.clone(), (rows, cols), p);
                 let want = compressed(Isa::Reference, method, &source, (rows, cols), p);
                 let dense = dense_of(want.values(), want.meta(), rows, cols, p);
                 for isa in levels() {
@@ -407,6 +426,9 @@ fn compress_prune_and_decompress() {
                         prune(&options, method, p, a.view(), full.view_mut()).expect("prune");
                         full.assert_holds(&dense, "prune");
                         a.assert_holds(&source, "the input of compress and prune");
+                        let mut a = a;
+                        prune_in_place(&options, method, p, a.view_mut()).expect("in place");
+                        a.assert_holds(&dense, "prune_in_place");
                     }
                 }
                 count += 1;
@@ -420,17 +442,20 @@ fn compress_prune_and_decompress() {
 fn whole_tensors() {
     let arenas: Vec<Arena> = (0..2).map(|_| Arena::new(1 << 17)).collect();
     let mut data = Data::new(0x6B);
-    let cols = [0, 1, 5, 15, 16, 17, 40, 63, 64, 65, 100, 128, 130];
-    for cols in cols.into_iter().step_by(by_effort(1, 3)) {
-        for rows in [0, 1, 3, 16, 17, 63, 65].into_iter().step_by(by_effort(1, 2)) {
+    let mut count = 0usize;
+    for cols in (0..=70).chain([100, 127, 128, 129, 130]).step_by(by_effort(1, 9)) {
+        for rows in [0, 1, 3, 15, 16, 17, 63, 64, 65].into_iter().step_by(by_effort(1, 2)) {
+            let odd = count % 64;
+            count += 1;
             let source = data.bells(rows * cols);
             let rng = Rng::new(4, 5).at(9, data.below(200) as u64);
             let mut want = source.clone();
             let to = MatMut::row_major(&mut want, rows, cols).expect("a view");
             let reference = Options::new().isa(Isa::Reference);
             prune_threshold_in_place(&reference, rng, 1.2, to).expect("reference");
+            let p = Pattern::ALL[count % Pattern::ALL.len()];
             for isa in levels() {
-                for place in [Place::End, Place::Start] {
+                for place in [Place::End, Place::Start, Place::Offset(odd)] {
                     let options = Options::new().isa(isa);
                     let (from, to) = (layout(&mut data), layout(&mut data));
                     case(|text| {
@@ -443,9 +468,13 @@ fn whole_tensors() {
                     out.assert_holds(&want, "prune_threshold");
                     lognormal_fit(&options, a.view()).expect("fit");
                     for group in [1, 3] {
-                        let p = Pattern::N2M8.grouped(group).expect("a group of rows");
+                        let p = p.grouped(group).expect("a group of rows");
                         analyse(&options, p, a.view()).expect("analyse");
                     }
+                    if count.is_multiple_of(8) {
+                        recommend(&options, 1, a.view(), 0.7).expect("recommend");
+                    }
+                    soft_threshold_scale(&options, p, a.view()).expect("soft_threshold_scale");
                     a.assert_holds(&source, "the input of whole tensors");
                     prune_threshold_in_place(&options, rng, 1.2, a.view_mut()).expect("in place");
                     a.assert_holds(&want, "prune_threshold_in_place");
@@ -453,6 +482,7 @@ fn whole_tensors() {
             }
         }
     }
+    println!("{count} shapes");
 }
 
 /// The buffers of a product, and scratch memory that is kept.
@@ -480,9 +510,9 @@ impl Bench {
         places: &[[Place; 5]],
     ) {
         let p = some_pattern(data);
-        let method = Method::Mvue(Rng::new(self.count as u64, 2));
+        let method = method(data, p, Rng::new(self.count as u64, 2));
         let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.5, 0.0), (1.0, 0.3)][data.below(4)];
-        let source = data.matrix(0, rows * inner);
+        let source = fit_for(method, data.matrix(0, rows * inner), (rows, inner), p);
         let (b, start) = (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
         let packed = compressed(Isa::Reference, method, &source, (rows, inner), p);
         let mut want = start.clone();
@@ -620,7 +650,7 @@ fn transposable_masks() {
                 for places in [
                     [Place::End; 2],
                     [Place::Start; 2],
-                    [Place::Offset(odd / 4 * 4), Place::Offset(odd)],
+                    [Place::Offset((odd + 13) % 64), Place::Offset(odd)],
                 ] {
                     let (lay, to) = (layout(&mut data), layout(&mut data));
                     let (slack, turn) = (data.below(3), data.below(3));
@@ -631,7 +661,7 @@ fn transposable_masks() {
                             "transposable {rows}x{cols} {isa:?} {places:?} {lay:?} {to:?} {slack} {turn}"
                         );
                     });
-                    let w = Grid::new(from, places[0], rows, cols, lay).with(&source);
+                    let mut w = Grid::new(from, places[0], rows, cols, lay).with(&source);
                     let mut out = Packed::new([values, meta], places, (rows, cols), p, slack);
                     let mut out_t = Packed::new([values_t, meta_t], places, (cols, rows), p, slack);
                     let first = (turn != 1).then(|| out.view_mut());
@@ -647,6 +677,8 @@ fn transposable_masks() {
                     prune_transposable(&options, w.view(), full.view_mut()).expect("valid");
                     full.assert_holds(&pruned, "prune_transposable");
                     w.assert_holds(&source, "the input");
+                    prune_transposable_in_place(&options, w.view_mut()).expect("valid");
+                    w.assert_holds(&pruned, "prune_transposable_in_place");
                 }
             }
             count += 1;

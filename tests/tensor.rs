@@ -471,6 +471,17 @@ fn corners_of_the_lognormal_model() {
     assert_eq!(threshold_for_sparsity(&half, 0.75), Ok(2.0));
     let wide = LogNormal { mu: 80.0, sigma: 9.0, zeros: 0.0 };
     assert_eq!(threshold_for_sparsity(&wide, 0.999), Ok(f32::MAX));
+    // Deviations that no matrix of f32s has, but a caller may write down.
+    for sigma in [1e-320, 1e100, 1e160, 1e307, f64::MAX] {
+        for mu in [-1e308, 0.0, 1e308] {
+            let fit = LogNormal { mu, sigma, zeros: 0.0 };
+            let alphas = [0.1, 0.9].map(|s| threshold_for_sparsity(&fit, s).expect("a threshold"));
+            assert!(0.0 <= alphas[0] && alphas[0] <= alphas[1], "{fit:?}: {alphas:?}");
+        }
+        let fit = LogNormal { mu: 0.0, sigma, zeros: 0.0 };
+        let alphas = [0.1, 0.9].map(|s| threshold_for_sparsity(&fit, s).expect("a threshold"));
+        assert!(sigma < 1.0 || alphas == [0.0, f32::MAX], "{fit:?}: {alphas:?}");
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 
 /// The arena: a heap block, so that AddressSanitizer watches both its ends.
-const ARENA: usize = 96 * 1024;
+const ARENA: usize = 6 * PART;
 /// Each operand has a part of it by default.
-const PART: usize = ARENA / 4;
+const PART: usize = 24 * 1024;
 
 /// Bytes from the arena's first that an operand spans; none where it has no elements.
 type Span = Range<i128>;
@@ -105,6 +105,7 @@ impl Draw<'_, '_> {
 
     fn compressed(
         &mut self,
+        parts: [usize; 2],
         rows: usize,
         cols: usize,
         (n, m): (u32, u32),
@@ -118,15 +119,18 @@ impl Draw<'_, '_> {
         let ld = |row: i128| usize::try_from(row).unwrap_or(usize::MAX).saturating_add(slack);
         let ld_values = self.rarely(ld(v), |d| d.u.arbitrary())?;
         let ld_meta = self.rarely(ld(b), |d| d.u.arbitrary())?;
-        let span = |ld: usize, row: i128| {
+        let group = if self.u.ratio(1, 4)? { self.u.int_in_range(2..=64)? } else { 1 };
+        let group = self.rarely(group, |d| d.u.arbitrary())?;
+        let span = |rows: usize, ld: usize, row: i128| {
             if rows == 0 || cols == 0 {
                 0
             } else {
                 bounded((rows as i128 - 1).saturating_mul(ld as i128)) + row
             }
         };
-        let (values, meta) = (0..4 * span(ld_values, v), 0..span(ld_meta, b));
-        let (vp, mp) = (self.pointer(1, &values)?, self.pointer(2, &meta)?);
+        let shared = rows.div_ceil(group.max(1) as usize);
+        let (values, meta) = (0..4 * span(rows, ld_values, v), 0..span(shared, ld_meta, b));
+        let (vp, mp) = (self.pointer(parts[0], &values)?, self.pointer(parts[1], &meta)?);
         let compressed = spnm_compressed {
             values: vp as *mut _,
             meta: mp as *mut _,
@@ -137,7 +141,7 @@ impl Draw<'_, '_> {
             n,
             m,
             dtype: self.rarely(0, |d| d.u.int_in_range(0..=3))?,
-            group: self.rarely(1, |d| d.u.int_in_range(0..=3))?,
+            group,
         };
         Ok((compressed, [self.absolute(vp, values), self.absolute(mp, meta)]))
     }
@@ -166,18 +170,12 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
     let mut d = Draw { u: &mut u, base };
     let patterns =
         [(1, 2), (1, 4), (2, 4), (1, 8), (2, 8), (4, 8), (1, 16), (2, 16), (4, 16), (8, 16)];
-    let (n, m) = *d.u.choose(&patterns)?;
+    let which = d.u.int_in_range(0..=13)?;
+    let (n, m) = if which == 6 { (2, 4) } else { *d.u.choose(&patterns)? };
     let (rows, inner, cols) = (d.size()?, d.size()?, d.size()?);
     let (alpha, beta) = (d.u.arbitrary::<f32>()?, *d.u.choose(&[0.0, 1.0, 0.5])?);
-    let usual = d.u.int_in_range(0..=2)?;
+    let usual = d.u.int_in_range(0..=4)?;
     let method = d.rarely(usual, |d| d.u.arbitrary())?;
-    let col0 = u64::from(d.u.arbitrary::<u16>()?) * u64::from(m);
-    let rng = spnm_rng {
-        seed: d.u.arbitrary()?,
-        stream: d.u.arbitrary()?,
-        row0: d.rarely(5, |d| d.u.arbitrary())?,
-        col0: d.rarely(col0, |d| d.u.arbitrary())?,
-    };
     let options = spnm_options {
         struct_size: d.rarely(size_of::<spnm_options>(), |d| {
             d.u.int_in_range(0..=size_of::<spnm_options>())
@@ -190,10 +188,26 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
     let (b, b_span) = d.matrix(1, inner, cols)?;
     let (c, c_span) = d.matrix(3, rows, cols)?;
     let (out, out_span) = d.matrix(3, rows, inner)?;
-    let (packed, [v_span, m_span]) = d.compressed(rows, inner, (n, m))?;
+    let (packed, [v_span, m_span]) = d.compressed([1, 2], rows, inner, (n, m))?;
+    let (turned, [vt_span, mt_span]) = d.compressed([4, 5], inner, rows, (n, m))?;
     let (gn, gm, group) = (packed.n, packed.m, packed.group);
-    let which = d.u.int_in_range(0..=5)?;
+    let (col0, row0) = (u64::from(d.u.arbitrary::<u16>()?) * u64::from(m), 5 * u64::from(group));
+    let rng = spnm_rng {
+        seed: d.u.arbitrary()?,
+        stream: d.u.arbitrary()?,
+        row0: d.rarely(row0, |d| d.u.arbitrary())?,
+        col0: d.rarely(col0, |d| d.u.arbitrary())?,
+    };
     let give_rng = !d.u.ratio(1, 16)?;
+    // One of the outputs of transposable masks may be left out.
+    let (give_out, give_turned) = (!d.u.ratio(1, 6)?, !d.u.ratio(1, 6)?);
+    // No more than there is room for.
+    let fit_size = d.rarely(size_of::<spnm_lognormal>(), |d| {
+        d.u.int_in_range(0..=size_of::<spnm_lognormal>())
+    })?;
+    let analysis_size =
+        d.rarely(size_of::<spnm_analysis>(), |d| d.u.int_in_range(0..=size_of::<spnm_analysis>()))?;
+    let numbers: [f64; 4] = d.u.arbitrary()?;
 
     // What the call reads and writes; it may be made if that lies in the arena or in no address space.
     let (reads, writes): (Vec<&Span>, Vec<&Span>) = match which {
@@ -202,7 +216,18 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
         2 => (vec![&v_span, &m_span], vec![&out_span]),
         3 => (vec![&v_span, &m_span], vec![]),
         4 => (vec![&v_span, &m_span, &b_span], vec![&c_span]),
-        _ => (vec![&a_span, &b_span], vec![&c_span]),
+        5 => (vec![&a_span, &b_span], vec![&c_span]),
+        6 => (
+            vec![&a_span],
+            [(give_out, [&v_span, &m_span]), (give_turned, [&vt_span, &mt_span])]
+                .into_iter()
+                .filter_map(|(given, spans)| given.then_some(spans))
+                .flatten()
+                .collect(),
+        ),
+        7 | 8 => (vec![&a_span], vec![&out_span]),
+        9..=12 => (vec![&a_span], vec![]),
+        _ => (vec![], vec![]),
     };
     let mut impossible = false;
     for span in reads.iter().chain(&writes) {
@@ -217,12 +242,24 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
         impossible |= nowhere;
     }
 
+    // Strides of 0 make a matrix of 2^31 rows of one number: legal, and summed for minutes.
+    if matches!(which, 9..=12) && a.rows.saturating_mul(a.cols) > 1 << 16 {
+        return Ok(());
+    }
+
     let before = arena.clone();
     let o = if d.u.ratio(1, 8)? { null() } else { &raw const options };
     let r = if give_rng { &raw const rng } else { null() };
     let (pa, pb, pc, pout, pp) =
         (&raw const a, &raw const b, &raw const c, &raw const out, &raw const packed);
+    let pt = if give_turned { &raw const turned } else { null() };
     let (mut bad_row, mut bad_group) = (0usize, 0usize);
+    let [mu, sigma, zeros, number] = numbers;
+    // Mostly in range; NaN and infinity stay.
+    let (sigma, zeros, share) = (sigma.abs(), zeros.fract().abs(), number.fract().abs());
+    let mut fit = spnm_lognormal { struct_size: fit_size, mu, sigma, zeros };
+    let mut analysis = spnm_analysis { struct_size: analysis_size, numbers: [7.0; 8] };
+    let (mut scale, mut threshold, mut best) = (7.0f64, 7.0f32, (7u32, 7u32));
     // SAFETY: every pointer leads into the arena, as far as the sizes beside it say, or the sizes are
     // such that the call must refuse them.
     let status = unsafe {
@@ -232,12 +269,29 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
             2 => spnm_decompress(o, pp, pout),
             3 => spnm_validate(pp, &raw mut bad_row, &raw mut bad_group),
             4 => spnm_gemm(o, alpha, pp, pb, beta, pc),
-            _ => spnm_prune_gemm(o, method, r, gn, gm, group, alpha, pa, pb, beta, pc),
+            5 => spnm_prune_gemm(o, method, r, gn, gm, group, alpha, pa, pb, beta, pc),
+            6 => spnm_compress_transposable(o, pa, if give_out { pp } else { null() }, pt),
+            7 => spnm_prune_transposable(o, pa, pout),
+            8 => spnm_prune_threshold(o, r, alpha.abs(), pa, pout),
+            9 => spnm_soft_threshold_scale(o, gn, gm, pa, &raw mut scale),
+            10 => spnm_lognormal_fit(o, pa, &raw mut fit),
+            11 => spnm_analyse(o, gn, gm, group, pa, &raw mut analysis),
+            12 => spnm_recommend(o, group, pa, number, &raw mut best.0, &raw mut best.1),
+            _ => spnm_threshold_for_sparsity(&raw const fit, share, &raw mut threshold),
         }
     };
     assert!((-14..=0).contains(&status), "status {status}");
     assert_ne!(status, E_PANIC, "call {which} panicked");
     assert!(!impossible || status != OK, "call {which} took what has no room in the address space");
+    if status != OK {
+        let untouched = (scale, threshold, best) == (7.0, 7.0, (7, 7))
+            && analysis.numbers == [7.0; 8]
+            && fit.mu.to_bits() == mu.to_bits();
+        assert!(untouched, "call {which} wrote a result before it failed");
+    }
+    if arena == before {
+        return Ok(());
+    }
     let written = |at: usize| writes.iter().any(|span| span.contains(&(at as i128)));
     for (at, (now, then)) in arena.iter().zip(&before).enumerate() {
         if now != then {

@@ -16,14 +16,15 @@ fn verdict(
     p: Pattern,
     ld: usize,
 ) -> std::result::Result<(), Error> {
-    let bit = |row: usize, at: usize| usize::from(meta[row * ld + at / 8] >> (at % 8) & 1);
+    let bit = |shared: usize, at: usize| usize::from(meta[shared * ld + at / 8] >> (at % 8) & 1);
     let width = p.index_bits();
-    for row in 0..if cols == 0 { 0 } else { rows } {
+    for shared in 0..if cols == 0 { 0 } else { p.meta_rows(rows) } {
+        let row = shared * p.group();
         for group in 0..p.groups(cols) {
             let mut last = None;
             for k in 0..p.n() {
                 let at = (group * p.n() + k) * width;
-                let index: usize = (0..width).map(|i| bit(row, at + i) << i).sum();
+                let index: usize = (0..width).map(|i| bit(shared, at + i) << i).sum();
                 if index >= p.m() || last.is_some_and(|last| last >= index) {
                     return Err(Error::Meta { row, group });
                 }
@@ -31,7 +32,7 @@ fn verdict(
             }
         }
         let used = p.groups(cols) * p.n() * width;
-        if (used..8 * p.row_meta(cols)).any(|at| bit(row, at) == 1) {
+        if (used..8 * p.row_meta(cols)).any(|at| bit(shared, at) == 1) {
             return Err(Error::Meta { row, group: p.groups(cols) });
         }
     }
@@ -43,9 +44,9 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
     let Case { p, rows, cols, .. } = case;
     let (kept, bytes) = (p.row_values(cols), p.row_meta(cols));
     let b = numbers(&mut u, cols * 17)?;
-    let given = u.arbitrary_len::<u8>()?.min(rows * bytes);
+    let given = u.arbitrary_len::<u8>()?.min(p.meta_rows(rows) * bytes);
     let mut meta = u.bytes(given)?.to_vec();
-    meta.resize(rows * bytes, 0xE4);
+    meta.resize(p.meta_rows(rows) * bytes, 0xE4);
     let values = floats(&mut u, rows * kept)?;
     let a = CompressedRef::new(&values, &meta, rows, cols, p, kept, bytes).expect("buffers");
     assert_eq!(validate(a), verdict(&meta, rows, cols, p, bytes), "{case:?}");

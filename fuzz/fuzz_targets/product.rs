@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use spnm::{Isa, Scratch, gemm, prune_gemm};
+use spnm::{Isa, Method, Scratch, gemm, prune_gemm, validate};
 use spnm_fuzz::common::{Dense, ORDERS, compressed, dense_of, naive_gemm, same_bits};
 use spnm_fuzz::{Case, numbers};
 
@@ -34,6 +34,11 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
     naive_gemm(alpha, &packed, &b, beta, &mut want);
     assert!(same_bits(&got, &want), "not the definition: {case:?}");
 
+    // A group of two draws that holds an index twice (see round_trip) is added twice; its dense form has it once.
+    if validate(packed.as_ref()).is_err() {
+        assert!(matches!(method, Method::MvueApprox(_)), "not valid: {case:?}");
+        return Ok(());
+    }
     let kept = dense_of(packed.values(), packed.meta(), rows, inner, p);
     for i in 0..rows {
         for j in 0..cols {

@@ -24,11 +24,19 @@ impl Case {
     pub fn new(u: &mut Unstructured<'_>) -> Result<Self> {
         let p = *u.choose(Pattern::ALL)?;
         let (rows, cols) = (u.int_in_range(0..=36)?, u.int_in_range(0..=300)?);
-        let row0 = u64::from(u.arbitrary::<u32>()? >> 2);
+        // One time in four rows share indices.
+        let group = if u.ratio(1, 4)? { u.int_in_range(2..=Pattern::MAX_GROUP)? } else { 1 };
+        let p = p.grouped(group).expect("1 to 64 rows");
+        let row0 = u64::from(u.arbitrary::<u32>()? >> 2) / p.group() as u64 * p.group() as u64;
         let col0 = u64::from(u.arbitrary::<u32>()? >> 1) * p.m() as u64;
         let rng = Rng::new(u.arbitrary()?, u.arbitrary()?).at(row0, col0);
-        // A new method joins here.
-        let methods = [Method::Magnitude, Method::Mvue(rng)];
+        let mut methods = vec![Method::Magnitude, Method::Mvue(rng)];
+        if group == 1 {
+            methods.push(Method::SoftThreshold);
+            if p.n() == 2 {
+                methods.push(Method::MvueApprox(rng));
+            }
+        }
         let levels: Vec<Isa> = Isa::available().collect();
         let method = *u.choose(&methods)?;
         Ok(Self { p, rows, cols, method, isa: *u.choose(&levels)?, order: u.int_in_range(0..=2)? })

@@ -87,6 +87,9 @@ fn log_threshold(sigma: f64, target: f64) -> f64 {
     if sigma == 0.0 {
         return -libm::log(1.0 - target);
     }
+    // Wider than this leaves 0 or the largest f32 in any case, and its square must be finite: with an infinite end
+    // there would be no middle, and no end to the search.
+    let sigma = sigma.min(1e150);
     // Forty standard deviations below the median nothing is pruned. Above, what is kept is less than the mean over a.
     let (mut low, mut high) = (-40.0 * sigma, 0.5 * sigma * sigma + 40.0 * sigma + 40.0);
     loop {

@@ -58,6 +58,23 @@ pub struct spnm_options {
     pub pool: *mut spnm_pool,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct spnm_lognormal {
+    pub struct_size: usize,
+    pub mu: f64,
+    pub sigma: f64,
+    pub zeros: f64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct spnm_analysis {
+    pub struct_size: usize,
+    /// Its eight numbers, in the header's order.
+    pub numbers: [f64; 8],
+}
+
 pub const OK: i32 = 0;
 pub const E_MEMORY: i32 = -13;
 pub const E_PANIC: i32 = -14;
@@ -115,6 +132,57 @@ unsafe extern "C" {
         b: *const spnm_matrix,
         beta: f32,
         c: *const spnm_matrix,
+    ) -> i32;
+    pub fn spnm_compress_transposable(
+        options: *const spnm_options,
+        w: *const spnm_matrix,
+        out: *const spnm_compressed,
+        out_t: *const spnm_compressed,
+    ) -> i32;
+    pub fn spnm_prune_transposable(
+        options: *const spnm_options,
+        w: *const spnm_matrix,
+        out: *const spnm_matrix,
+    ) -> i32;
+    pub fn spnm_soft_threshold_scale(
+        options: *const spnm_options,
+        n: u32,
+        m: u32,
+        w: *const spnm_matrix,
+        scale: *mut f64,
+    ) -> i32;
+    pub fn spnm_prune_threshold(
+        options: *const spnm_options,
+        rng: *const spnm_rng,
+        alpha: f32,
+        a: *const spnm_matrix,
+        out: *const spnm_matrix,
+    ) -> i32;
+    pub fn spnm_lognormal_fit(
+        options: *const spnm_options,
+        a: *const spnm_matrix,
+        fit: *mut spnm_lognormal,
+    ) -> i32;
+    pub fn spnm_threshold_for_sparsity(
+        fit: *const spnm_lognormal,
+        sparsity: f64,
+        alpha: *mut f32,
+    ) -> i32;
+    pub fn spnm_analyse(
+        options: *const spnm_options,
+        n: u32,
+        m: u32,
+        group: u32,
+        a: *const spnm_matrix,
+        analysis: *mut spnm_analysis,
+    ) -> i32;
+    pub fn spnm_recommend(
+        options: *const spnm_options,
+        group: u32,
+        a: *const spnm_matrix,
+        max_relative_variance: f64,
+        n: *mut u32,
+        m: *mut u32,
     ) -> i32;
 }
 
