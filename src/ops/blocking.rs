@@ -22,6 +22,8 @@ const MIN_KEPT: usize = 16;
 const ROWS: usize = 576;
 /// f32s of a block's staged values: with a slice of B and a tile of C, below 1 MiB.
 const STAGED: usize = 144 * 1024;
+/// Tasks for each of several threads: one that is held up can be relieved, and blocks stay high.
+const TASKS: usize = 2;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
 const PACK_ROWS: usize = 8;
 
@@ -88,7 +90,7 @@ impl Blocking {
         let width = TILE_VECTORS[widest] * lanes;
 
         // One block of rows a task, smaller where that leaves threads idle.
-        let tasks = if threads == 1 { 1 } else { 4 * threads };
+        let tasks = if threads == 1 { 1 } else { TASKS * threads };
         let share = extent.rows.div_ceil(tasks).next_multiple_of(16).max(32);
         // Staged values come in whole draws of the generator, which serve 64 groups. Blocks of even
         // heights: packing costs a low one as much as a high one.
