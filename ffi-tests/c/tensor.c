@@ -21,6 +21,12 @@ static int near(double got, double want)
     return fabs(got - want) <= 1e-9 * fabs(want);
 }
 
+/* Norms of shared rows are rounded to binary32. */
+static int near32(double got, double want)
+{
+    return fabs(got - want) <= 1e-6 * fabs(want);
+}
+
 static void values(uint32_t isa, spnm_pool *pool)
 {
     spnm_options options = common_options(isa, pool);
@@ -84,7 +90,32 @@ static void values(uint32_t isa, spnm_pool *pool)
     CHECK(near(of.known.above_water_level, certain / (COUNT / 2)) && near(of.known.zeros, (double)zeros / COUNT));
     CHECK(of.newer == 0 && of.known.struct_size == sizeof of);
 
+    /* Rows that share indices: a pair of columns of five rows, the last of fewer, counts by its norms. */
+    double blocks = 0;
+    variance = dropped = certain = 0;
+    for (size_t row = 0; row < ROWS; row += 5)
+        for (size_t col = 0; col < COLS; col += 2) {
+            double x = 0, y = 0;
+            for (size_t i = row; i < row + 5 && i < ROWS; i++) {
+                x += (double)data[i * COLS + col] * data[i * COLS + col];
+                y += (double)data[i * COLS + col + 1] * data[i * COLS + col + 1];
+            }
+            variance += 2 * sqrt(x * y);
+            dropped += x < y ? x : y;
+            certain += x * y == 0 && x + y > 0;
+            blocks++;
+        }
+    spnm_analysis shared = {sizeof shared, 0, 0, 0, 0, 0, 0, 0, 0};
+    EXPECT(SPNM_OK, spnm_analyse(&options, 1, 2, 5, &a, &shared));
+    CHECK(near32(shared.energy, energy) && near32(shared.mvue_variance, variance));
+    CHECK(near32(shared.greedy_mse, dropped) && near32(shared.greedy_squared_bias, dropped));
+    CHECK(near32(shared.greedy_cosine, sqrt(1 - dropped / energy)));
+    CHECK(near(shared.above_water_level, certain / blocks) && near(shared.zeros, (double)zeros / COUNT));
+    CHECK(ROWS % 5 != 0 && shared.mvue_variance > of.known.mvue_variance);
+
     uint32_t n = 0, m = 0;
+    EXPECT(SPNM_OK, spnm_recommend(&options, 5, &a, shared.mvue_variance / energy, &n, &m));
+    CHECK(n * 2 <= m && n >= 1);
     EXPECT(SPNM_OK, spnm_recommend(&options, 1, &a, 1e9, &n, &m));
     CHECK(n == 1 && m == 16);
     EXPECT(SPNM_OK, spnm_recommend(&options, 1, &a, 0, &n, &m));
