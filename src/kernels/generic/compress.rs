@@ -171,11 +171,13 @@ const BAND: usize = 16;
 const DRAW: usize = 2 * CHUNK * BAND;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
+/// Values of a line of the caches.
+const LINE: usize = 64 / size_of::<f32>();
 
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
 /// Bands of rows go through a chunk of groups together, strip by strip of COUNT rows; a batch of
-/// groups whose values fill whole vectors is transposed at a time, as compressed rows are contiguous.
+/// groups whose values fill a line is transposed at a time, as compressed rows are contiguous.
 /// What is not a full strip of unit stride goes through a small padded copy first.
 ///
 /// # Safety
@@ -256,7 +258,7 @@ impl Band {
         l: L,
         job: &CompressJob,
     ) {
-        let batch = (L::COUNT / N).max(1);
+        let batch = (LINE / N).max(1);
         let mut codes = [l.splat_u(0); STRIPS];
         let end = self.first + self.count;
         let mut g = self.first;
@@ -323,7 +325,9 @@ impl Band {
                 let column = source.wrapping_offset((t * M + i).cast_signed() * stride);
                 // SAFETY: column t * M + i of the source.
                 *x = unsafe { l.load(column) };
-                l.prefetch(column.wrapping_offset(ahead));
+                if strip == 0 {
+                    l.prefetch(column.wrapping_offset(ahead));
+                }
             }
             // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 vectors.
             let picked = unsafe {
@@ -355,6 +359,13 @@ impl Band {
             let target = job.values.add(r * job.ld_values + g * N);
             let stride = job.ld_values.cast_signed();
             if full {
+                // Where stores are less than a line, the lines of the next band are fetched first.
+                if L::COUNT < LINE {
+                    for lane in 0..L::COUNT {
+                        let next = (lane + BAND).cast_signed();
+                        l.prefetch(target.wrapping_offset(next.wrapping_mul(stride)));
+                    }
+                }
                 for square in 0..(batch * N) / L::COUNT {
                     l.transpose(
                         tile.add(square * L::COUNT * L::COUNT),
