@@ -41,6 +41,8 @@ pub(super) struct Blocking {
     lanes: usize,
     /// Entries of eight groups: the indices of that many fill whole bytes.
     pub(super) unit: usize,
+    /// The most columns that are computed with rows in lanes.
+    narrow: usize,
     /// Whether rows share indices.
     grouped: bool,
     /// f32s of a slice.
@@ -66,6 +68,12 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
     let two = 2;
     kernels.group.rows[..two].iter().position(|&rows| rows >= group).unwrap_or(two)
+}
+
+/// The most columns that are computed with rows in lanes: from about three quarters of a vector on, a
+/// panel of one is faster. Rows that share indices have a method of their own.
+const fn narrow_cols(kernels: &Kernels, pattern: Pattern) -> usize {
+    if pattern.group() > 1 { 0 } else { kernels.lanes / 2 }
 }
 
 impl Blocking {
@@ -96,7 +104,8 @@ impl Blocking {
         let blocks = extent.rows.div_ceil(ROWS.min(STAGED * sparsity / step)).max(1);
         let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(16).min(extent.rows.max(1));
         let mut cols = extent.cols.max(1);
-        if by_rows {
+        let few = narrow_cols(kernels, pattern);
+        if by_rows || extent.cols <= few {
             rows = rows.min(share);
         } else {
             let blocks = extent.rows.div_ceil(rows);
@@ -115,7 +124,7 @@ impl Blocking {
             2..LARGE_GROUP => SLICE * GROUP_VECTORS / TILE_VECTORS[widest],
             _ => GROUP_SLICE,
         };
-        Self { rows, cols, staged, pack, widest, lanes, unit, grouped, slice }
+        Self { rows, cols, staged, pack, widest, lanes, unit, narrow: few, grouped, slice }
     }
 
     /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
@@ -124,6 +133,12 @@ impl Blocking {
         let fits = |&v: &usize| TILE_VECTORS[v] * self.lanes <= left;
         let place = (self.widest..TILE_VECTORS.len()).find(fits).unwrap_or(TILE_VECTORS.len() - 1);
         (place, TILE_VECTORS[place] * self.lanes)
+    }
+
+    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes: fewer rows
+    /// would leave most lanes idle.
+    pub(super) fn narrow(&self, left: usize, rows: usize) -> bool {
+        left <= self.narrow && 2 * rows >= self.lanes
     }
 
     /// Inner entries of a packed slice of a panel so wide.
@@ -142,6 +157,7 @@ impl Blocking {
         let widths = TILE_VECTORS[self.widest..].iter().map(|v| v * self.lanes);
         widths
             .chain([self.widest()])
+            .chain(1..=self.narrow)
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
             .max()
             .unwrap_or(0)
