@@ -135,10 +135,10 @@ impl Blocking {
         (place, TILE_VECTORS[place] * self.lanes)
     }
 
-    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes: fewer rows
-    /// would leave most lanes idle.
-    pub(super) fn narrow(&self, left: usize, rows: usize) -> bool {
-        left <= self.narrow && 2 * rows >= self.lanes
+    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes. (For one
+    /// or two a panel of B costs so much to pack that few rows do not matter.)
+    pub(super) const fn narrow(&self, left: usize, rows: usize) -> bool {
+        left <= self.narrow && (left <= 2 || 4 * rows >= 3 * self.lanes)
     }
 
     /// Inner entries of a packed slice of a panel so wide.
@@ -157,8 +157,9 @@ impl Blocking {
         let widths = TILE_VECTORS[self.widest..].iter().map(|v| v * self.lanes);
         widths
             .chain([self.widest()])
-            .chain(1..=self.narrow)
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
+            // (A slice of columns with rows in lanes holds no more than that.)
+            .chain([self.slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])
             .max()
             .unwrap_or(0)
     }

@@ -99,6 +99,8 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     // A vector of words of a row's indices at a time.
     let chunk = L::COUNT * 32 / index_bits(M);
     let mut words = [[0u32; SQUARE]; S];
+    // What is copied of A at its edges; rows that do not exist stay zeros.
+    let mut copy = [0f32; SQUARE];
     let mut from = 0;
     while from < kept {
         let end = kept.min(from + chunk);
@@ -109,15 +111,30 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         let mut k = from;
         while k < end {
             let bit = (k - from) * index_bits(M);
-            // SAFETY: values of the strips and their indices; the groups of B that they select from.
+            // SAFETY: values of the strips, or copies, and their indices; the groups of B that they
+            // select from.
             unsafe {
-                if whole && k + L::COUNT <= end {
-                    squares::<L, N, M, S, C>(l, job, (first, &b), k, (&words, bit), &mut sums);
-                } else {
+                let a = job.values.add(first * job.ld_values + k);
+                if end - k < L::COUNT {
                     for s in 0..S {
-                        let (values, words) = ((k, end), (&words[s], bit));
-                        part::<L, N, M, C>(l, job, (all[s], &b), values, words, &mut sums[s]);
+                        copy_values(l, job, all[s], (k, end - k), &mut copy);
+                        let words = (&words[s], bit);
+                        last::<L, N, M, C>(l, &copy, words, &b, (k, end), &mut sums[s]);
                     }
+                } else if whole {
+                    squares::<L, N, M, S, C>(
+                        l,
+                        (a, job.ld_values),
+                        (&words, bit),
+                        &b,
+                        k,
+                        &mut sums,
+                    );
+                } else {
+                    // (A strip at the edge is the only one.)
+                    copy_values(l, job, all[0], (k, L::COUNT), &mut copy);
+                    let a = (copy.as_ptr(), L::COUNT);
+                    squares::<L, N, M, S, C>(l, a, (&words, bit), &b, k, &mut sums);
                 }
             }
             k += L::COUNT;
@@ -132,18 +149,18 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     }
 }
 
-/// COUNT values of every row from value k on: COUNT links of every chain. Their indices begin at `bit` of
-/// a row's words.
+/// COUNT links of every chain, from value k on: COUNT values of each row, rows `lda` apart at `a`, whose
+/// indices begin at `bit` of a row's words.
 ///
 /// # Safety
 /// Values, words and the groups of B must be readable.
 #[inline(always)]
 unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
     l: L,
-    job: &NarrowJob,
-    (first, b): (usize, &[*const f32; C]),
-    k: usize,
+    (a, lda): (*const f32, usize),
     (words, bit): (&[[u32; SQUARE]; S], usize),
+    b: &[*const f32; C],
+    k: usize,
     sums: &mut [[L::F; C]; S],
 ) {
     let mut values = [[0f32; SQUARE]; S];
@@ -151,9 +168,8 @@ unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     // SAFETY: whole squares; the words that hold their indices, of which there are two at most.
     unsafe {
         for s in 0..S {
-            let source = job.values.add((first + s * L::COUNT) * job.ld_values + k);
-            let (from, to) = (job.ld_values.cast_signed(), L::COUNT.cast_signed());
-            l.transpose(source, from, values[s].as_mut_ptr(), to);
+            let (from, to) = (lda.cast_signed(), L::COUNT.cast_signed());
+            l.transpose(a.add(s * L::COUNT * lda), from, values[s].as_mut_ptr(), to);
             let words = words[s].as_ptr().add(bit / 32 * L::COUNT);
             codes[s][0] = l.shr(l.load_u(words), (bit % 32) as u32);
             if L::COUNT * index_bits(M) > 32 {
@@ -174,32 +190,26 @@ unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     }
 }
 
-/// What there is of a square at the edge of A: values k .. end, or fewer rows. Where there is no value there
-/// is no link of a chain either.
+/// The last links of a strip's chains, values k .. end of each row: where there is no value there is no link
+/// either, as adding a product of zero is not always nothing.
 ///
 /// # Safety
-/// As [`squares`].
+/// Words and the groups of B must be readable; there are less than COUNT values.
 #[inline(always)]
-unsafe fn part<L: Lanes, const N: usize, const M: usize, const C: usize>(
+unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
     l: L,
-    job: &NarrowJob,
-    (strip, b): (Strip, &[*const f32; C]),
-    (k, end): (usize, usize),
+    copy: &[f32; SQUARE],
     (words, bit): (&[u32; SQUARE], usize),
+    b: &[*const f32; C],
+    (k, end): (usize, usize),
     sums: &mut [L::F; C],
 ) {
-    let count = L::COUNT.min(end - k);
-    let mut rows = [0f32; SQUARE];
     let mut values = [0f32; SQUARE];
     let to = L::COUNT.cast_signed();
-    // SAFETY: the values that exist; their words; the groups of B.
+    // SAFETY: squares of COUNT; words and groups of values that exist.
     unsafe {
-        for i in 0..strip.rows {
-            let source = job.values.add((strip.first + i) * job.ld_values + k);
-            l.store(rows.as_mut_ptr().add(i * L::COUNT), l.load_first(source, count));
-        }
-        l.transpose(rows.as_ptr(), to, values.as_mut_ptr(), to);
-        for e in 0..count {
+        l.transpose(copy.as_ptr(), to, values.as_mut_ptr(), to);
+        for e in 0..end - k {
             let bit = bit + e * index_bits(M);
             let word = l.load_u(words.as_ptr().add(bit / 32 * L::COUNT));
             let index = l.shr(word, (bit % 32) as u32);
@@ -208,6 +218,27 @@ unsafe fn part<L: Lanes, const N: usize, const M: usize, const C: usize>(
                 let b = b[c].add((k + e) / N * M);
                 sums[c] = l.fma(value, l.lookup::<M>(b, index), sums[c]);
             }
+        }
+    }
+}
+
+/// Copies `count` values from value k on of the strip's rows, COUNT apart, zeros behind them.
+///
+/// # Safety
+/// They must be readable; `count` is at most COUNT.
+#[inline(always)]
+unsafe fn copy_values<L: Lanes>(
+    l: L,
+    job: &NarrowJob,
+    strip: Strip,
+    (k, count): (usize, usize),
+    copy: &mut [f32; SQUARE],
+) {
+    for i in 0..strip.rows {
+        // SAFETY: the values that exist; a row of the copy.
+        unsafe {
+            let source = job.values.add((strip.first + i) * job.ld_values + k);
+            l.store(copy.as_mut_ptr().add(i * L::COUNT), l.load_first(source, count));
         }
     }
 }
