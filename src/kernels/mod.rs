@@ -305,9 +305,11 @@ pub(crate) use pattern_kernels;
 /// The functions and the table of one level: the generic algorithms, compiled with its features.
 ///
 /// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
-/// micro-kernels of each of [`TILE_VECTORS`] hold in registers. [`group::group_table`] makes `GROUP`.
+/// micro-kernels of each of [`TILE_VECTORS`] hold in registers, `strips` the vectors of rows that go side by side
+/// where C has one column or two. [`group::group_table`] makes `GROUP`.
 macro_rules! kernel_table {
-    (lanes: $lanes:expr, count: $count:literal, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+    (lanes: $lanes:expr, count: $count:expr, strips: $strips:literal,
+        rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
         use $crate::kernels::generic::estimators::{
             Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
@@ -345,9 +347,8 @@ macro_rules! kernel_table {
 
         $(#[target_feature(enable = $features)])?
         unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
-            // Sixteen rows side by side.
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::narrow::narrow::<_, N, M, { 16 / $count }>($lanes, job) }
+            unsafe { generic::narrow::narrow::<_, N, M, $strips>($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?

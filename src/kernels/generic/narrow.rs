@@ -101,6 +101,7 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     let mut words = [[0u32; SQUARE]; S];
     // What is copied of A at its edges; rows that do not exist stay zeros.
     let mut copy = [0f32; SQUARE];
+    let lda = if whole { job.ld_values } else { L::COUNT };
     let mut from = 0;
     while from < kept {
         let end = kept.min(from + chunk);
@@ -114,27 +115,27 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
             // SAFETY: values of the strips, or copies, and their indices; the groups of B that they
             // select from.
             unsafe {
-                let a = job.values.add(first * job.ld_values + k);
+                let words = (&words, bit);
                 if end - k < L::COUNT {
                     for s in 0..S {
                         copy_values(l, job, all[s], (k, end - k), &mut copy);
-                        let words = (&words[s], bit);
-                        last::<L, N, M, C>(l, &copy, words, &b, (k, end), &mut sums[s]);
+                        last::<L, N, M, C>(
+                            l,
+                            &copy,
+                            (&words.0[s], bit),
+                            &b,
+                            (k, end),
+                            &mut sums[s],
+                        );
                     }
-                } else if whole {
-                    squares::<L, N, M, S, C>(
-                        l,
-                        (a, job.ld_values),
-                        (&words, bit),
-                        &b,
-                        k,
-                        &mut sums,
-                    );
                 } else {
-                    // (A strip at the edge is the only one.)
-                    copy_values(l, job, all[0], (k, L::COUNT), &mut copy);
-                    let a = (copy.as_ptr(), L::COUNT);
-                    squares::<L, N, M, S, C>(l, a, (&words, bit), &b, k, &mut sums);
+                    let mut a = job.values.add(first * job.ld_values + k);
+                    if !whole {
+                        // (A strip at the edge is the only one.)
+                        copy_values(l, job, all[0], (k, L::COUNT), &mut copy);
+                        a = copy.as_ptr();
+                    }
+                    squares::<L, N, M, S, C>(l, (a, lda), words, &b, k, &mut sums);
                 }
             }
             k += L::COUNT;
