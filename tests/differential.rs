@@ -197,7 +197,8 @@ fn few_columns() {
                 let mut values = data.matrix(kind, rows * kept);
                 // A value of -0 starts a sum otherwise than a missing one: there must be no links too many.
                 values.iter_mut().step_by(7).for_each(|x| *x = -0.0);
-                let meta: Vec<u8> = (0..rows * bytes).map(|_| data.word() as u8).collect();
+                let meta: Vec<u8> =
+                    (0..rows * bytes).map(|_| data.word().to_le_bytes()[0]).collect();
                 let a = CompressedRef::new(&values, &meta, rows, inner, p, kept, bytes);
                 let a = a.expect("buffers of that shape");
                 let (dense_b, dense_c) =
