@@ -195,14 +195,18 @@ fn few_columns() {
                 let (kept, bytes) = (p.row_values(inner), p.row_meta(inner));
                 let kind = [0, 1, 2, 4][data.below(4)];
                 let mut values = data.matrix(kind, rows * kept);
-                // A value of -0 starts a sum otherwise than a missing one: there must be no links too many.
-                values.iter_mut().step_by(7).for_each(|x| *x = -0.0);
                 let meta: Vec<u8> =
                     (0..rows * bytes).map(|_| data.word().to_le_bytes()[0]).collect();
+                let (mut dense_b, mut dense_c) =
+                    (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
+                if data.below(4) == 0 {
+                    // Sums that stay -0, which one link too many, of zeros, would make +0.
+                    values.fill(-0.0);
+                    dense_b.iter_mut().for_each(|x| *x = x.abs());
+                    dense_c.fill(-0.0);
+                }
                 let a = CompressedRef::new(&values, &meta, rows, inner, p, kept, bytes);
                 let a = a.expect("buffers of that shape");
-                let (dense_b, dense_c) =
-                    (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
                 let mut want = dense_c.clone();
                 let shape = (rows, inner);
                 naive_product(alpha, (&values, &meta), shape, p, &dense_b, beta, &mut want);
