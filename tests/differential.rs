@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Data, Dense, ORDERS, Order, levels, naive_gemm, same_bits};
+use common::{Data, Dense, ORDERS, Order, by_effort, levels, naive_gemm, naive_product, same_bits};
 use spnm::{
-    Compressed, CompressedMut, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress,
-    decompress, gemm, prune, prune_gemm,
+    Compressed, CompressedMut, CompressedRef, Isa, Method, Options, Pattern, Pool, Rng, Scratch,
+    compress, decompress, gemm, prune, prune_gemm,
 };
 
 const SHAPES: [(usize, usize); 14] = [
@@ -175,6 +175,60 @@ fn products() {
         }
     }
     assert!(cases > 1000, "{cases} cases");
+}
+
+/// Products of few columns, alone and behind wider panels, which have rows in lanes: rows and kept values around
+/// vectors, and every index, those that point past the end or count modulo m too.
+#[test]
+fn few_columns() {
+    let pool = Pool::new(3).expect("a small pool");
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(4);
+    let mut cases = 0;
+    for &p in Pattern::ALL {
+        let words = 32 / p.index_bits() / p.n() * p.m();
+        let inners = [1, p.m() - 1, 9 * p.m() + 1, words, 5 * words + 2 * p.m(), 18 * words + 1];
+        for inner in inners.into_iter().step_by(by_effort(1, 2)) {
+            for rows in [1, 3, 4, 7, 11, 12, 15, 16, 17, 31, 33, 49] {
+                let cols = [1, 2, 3, 4, 5, 7, 8, 9, 17, 20][data.below(10)];
+                let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.5, 0.7)][data.below(3)];
+                let (kept, bytes) = (p.row_values(inner), p.row_meta(inner));
+                let kind = [0, 1, 2, 4][data.below(4)];
+                let mut values = data.matrix(kind, rows * kept);
+                let meta: Vec<u8> =
+                    (0..rows * bytes).map(|_| data.word().to_le_bytes()[0]).collect();
+                let (mut dense_b, mut dense_c) =
+                    (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
+                if data.below(4) == 0 {
+                    // Sums that stay -0, which one link too many, of zeros, would make +0.
+                    values.fill(-0.0);
+                    dense_b.iter_mut().for_each(|x| *x = x.abs());
+                    dense_c.fill(-0.0);
+                }
+                let a = CompressedRef::new(&values, &meta, rows, inner, p, kept, bytes);
+                let a = a.expect("buffers of that shape");
+                let mut want = dense_c.clone();
+                let shape = (rows, inner);
+                naive_product(alpha, (&values, &meta), shape, p, &dense_b, beta, &mut want);
+                for isa in levels() {
+                    let options = Options::new().isa(isa);
+                    let options = if data.below(2) == 0 { options.pool(&pool) } else { options };
+                    let (order_b, order_c) = (ORDERS[data.below(3)], ORDERS[data.below(3)]);
+                    let what = format!(
+                        "{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {order_b:?} {order_c:?}"
+                    );
+                    let b = Dense::new(&dense_b, inner, cols, order_b, data.below(4));
+                    let mut c = Dense::new(&dense_c, rows, cols, order_c, data.below(5));
+                    let to = c.view_mut();
+                    gemm(&options, &mut scratch, alpha, a, b.view(), beta, to).expect("gemm");
+                    assert!(same_bits(&c.data(), &want), "{what}");
+                    assert!(c.slack_is_untouched(), "slack {what}");
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert!(cases > 500, "{cases} cases");
 }
 
 /// Products whose inner dimension takes several staged blocks of A, and several slices of B.

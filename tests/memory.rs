@@ -565,6 +565,15 @@ fn products() {
             }
         }
     }
+    // Few columns, alone and behind a panel: rows in lanes.
+    for rows in [1, 3, 4, 5, 7, 8, 11, 12, 15, 16, 17, 31, 33].into_iter().step_by(by_effort(1, 3))
+    {
+        for cols in [1, 2, 3, 4, 5, 7, 8, 9, 17, 20].into_iter().step_by(by_effort(1, 3)) {
+            for inner in [1 + data.below(40), 60 + data.below(80), 300 + data.below(90)] {
+                bench.products(&mut data, (rows, inner, cols), &ENDS);
+            }
+        }
+    }
     // Each buffer in turn at a guard page of its own, the others inside.
     for shape in [(17, 33, 49), (3, 7, 5), (9, 65, 130), (33, 130, 31), (140, 70, 100)] {
         for buffer in 0..5 {

@@ -127,6 +127,41 @@ pub(crate) struct TileJob {
 /// overlaps nothing, but `from` may be C.
 pub(crate) type TileFn = unsafe fn(&TileJob);
 
+/// `C = init + A.B` for some rows of A, few columns and one block of the inner dimension.
+pub(crate) struct NarrowJob {
+    pub(crate) values: *const f32,
+    pub(crate) ld_values: usize,
+    pub(crate) meta: *const u8,
+    pub(crate) ld_meta: usize,
+    pub(crate) rows: usize,
+    /// Whole groups of the inner dimension.
+    pub(crate) groups: usize,
+    /// Columns of `groups * m` elements, `ldb` elements apart.
+    pub(crate) b: *const f32,
+    pub(crate) ldb: usize,
+    pub(crate) c: *mut f32,
+    pub(crate) row_stride: isize,
+    pub(crate) col_stride: isize,
+    /// At most half as many as the level has lanes.
+    pub(crate) cols: usize,
+    pub(crate) init: Init,
+}
+
+impl NarrowJob {
+    /// The address of element (i, j) of C.
+    #[inline(always)]
+    pub(crate) fn element(&self, i: usize, j: usize) -> *mut f32 {
+        let offset = i.cast_signed() * self.row_stride + j.cast_signed() * self.col_stride;
+        self.c.wrapping_offset(offset)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; values, metadata (any bytes will do: an index counts
+/// modulo m) and the columns of B are readable; the elements of C are writable, and readable unless
+/// `init` is `Zero`; C overlaps nothing.
+pub(crate) type NarrowFn = unsafe fn(&NarrowJob);
+
 /// A copy of `rows` x `cols` elements, rows `from` elements apart in the source and `to` in the
 /// target.
 pub(crate) struct CopyJob {
@@ -236,6 +271,7 @@ pub(crate) struct PatternKernels {
     pub(crate) expand: ExpandFn,
     /// By [`TILE_VECTORS`].
     pub(crate) tile: [TileFn; TILE_VECTORS.len()],
+    pub(crate) narrow: NarrowFn,
 }
 
 /// The kernels of one level.
@@ -269,16 +305,18 @@ pub(crate) use pattern_kernels;
 /// The functions and the table of one level: the generic algorithms, compiled with its features.
 ///
 /// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
-/// micro-kernels of each of [`TILE_VECTORS`] hold in registers. [`group::group_table`] makes `GROUP`.
+/// micro-kernels of each of [`TILE_VECTORS`] hold in registers, `strips` the vectors of rows that go side by side
+/// where C has one column or two. [`group::group_table`] makes `GROUP`.
 macro_rules! kernel_table {
-    (lanes: $lanes:expr, count: $count:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+    (lanes: $lanes:expr, count: $count:expr, strips: $strips:literal,
+        rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
         use $crate::kernels::generic::estimators::{
             Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
         };
         use $crate::kernels::{
-            CompressJob, CopyJob, ExpandJob, Kernels, PatternKernels, TileJob, TransposableJob, generic,
-            no_such_kernel, pattern_kernels,
+            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, TileJob, TransposableJob,
+            generic, no_such_kernel, pattern_kernels,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -305,6 +343,12 @@ macro_rules! kernel_table {
         ) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::tile::tile::<_, N, M, R, V>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::narrow::narrow::<_, N, M, $strips>($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -355,6 +399,7 @@ macro_rules! kernel_table {
                     tile::<N, M, $r2, 2>,
                     tile::<N, M, $r1, 1>,
                 ],
+                narrow: narrow::<N, M>,
             }
         }
 

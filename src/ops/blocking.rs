@@ -43,6 +43,8 @@ pub(super) struct Blocking {
     lanes: usize,
     /// Entries of eight groups: the indices of that many fill whole bytes.
     pub(super) unit: usize,
+    /// The most columns that are computed with rows in lanes.
+    narrow: usize,
     /// Whether rows share indices.
     grouped: bool,
     /// f32s of a slice.
@@ -68,6 +70,12 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
     let two = 2;
     kernels.group.rows[..two].iter().position(|&rows| rows >= group).unwrap_or(two)
+}
+
+/// The most columns that are computed with rows in lanes: from about three quarters of a vector on, a
+/// panel of one is faster. Rows that share indices have a method of their own.
+const fn narrow_cols(kernels: &Kernels, pattern: Pattern) -> usize {
+    if pattern.group() > 1 { 0 } else { kernels.lanes / 2 }
 }
 
 impl Blocking {
@@ -98,7 +106,8 @@ impl Blocking {
         let blocks = extent.rows.div_ceil(ROWS.min(STAGED * sparsity / step)).max(1);
         let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(16).min(extent.rows.max(1));
         let mut cols = extent.cols.max(1);
-        if by_rows {
+        let few = narrow_cols(kernels, pattern);
+        if by_rows || extent.cols <= few {
             rows = rows.min(share);
         } else {
             let blocks = extent.rows.div_ceil(rows);
@@ -117,7 +126,7 @@ impl Blocking {
             2..LARGE_GROUP => SLICE * GROUP_VECTORS / TILE_VECTORS[widest],
             _ => GROUP_SLICE,
         };
-        Self { rows, cols, staged, pack, widest, lanes, unit, grouped, slice }
+        Self { rows, cols, staged, pack, widest, lanes, unit, narrow: few, grouped, slice }
     }
 
     /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
@@ -126,6 +135,12 @@ impl Blocking {
         let fits = |&v: &usize| TILE_VECTORS[v] * self.lanes <= left;
         let place = (self.widest..TILE_VECTORS.len()).find(fits).unwrap_or(TILE_VECTORS.len() - 1);
         (place, TILE_VECTORS[place] * self.lanes)
+    }
+
+    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes. (For one
+    /// or two a panel of B costs so much to pack that few rows do not matter.)
+    pub(super) const fn narrow(&self, left: usize, rows: usize) -> bool {
+        left <= self.narrow && (left <= 2 || 4 * rows >= 3 * self.lanes)
     }
 
     /// Inner entries of a packed slice of a panel so wide.
@@ -145,6 +160,8 @@ impl Blocking {
         widths
             .chain([self.widest()])
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
+            // (A slice of columns with rows in lanes holds no more than that.)
+            .chain([self.slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])
             .max()
             .unwrap_or(0)
     }

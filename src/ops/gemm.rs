@@ -9,7 +9,7 @@ use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
-use crate::kernels::{CopyJob, Init, Kernels, TileJob};
+use crate::kernels::{CopyJob, Init, Kernels, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -254,6 +254,11 @@ impl Product<'_> {
             }
             let mut col = if self.pattern.group() > 1 { cols.end } else { cols.start };
             while col < cols.end {
+                if self.blocking.narrow(cols.end - col, rows.len()) {
+                    // SAFETY: the columns lie in C; the scratch holds their slice of B.
+                    unsafe { self.narrow(staged, rows.clone(), k..end, col..cols.end, slice) };
+                    break;
+                }
                 let (place, width) = self.blocking.panel(cols.end - col);
                 let panel = col..cols.end.min(col + width);
                 col = panel.end;
@@ -434,12 +439,7 @@ impl Product<'_> {
                 unsafe { self.pack(from..to, cols.clone(), width, slice) };
                 (b, ldb) = (slice.cast_const(), width.cast_signed());
             }
-            let init = match self.beta {
-                _ if from > 0 => Init::Load,
-                0.0 => Init::Zero,
-                1.0 => Init::Load,
-                beta => Init::Scale(beta),
-            };
+            let init = self.init(from);
             let group = (from - k.start) / p.m();
             let source = if from == k.start { c } else { between };
             let target = if to == k.end { c } else { between };
@@ -465,6 +465,66 @@ impl Product<'_> {
             if from >= k.end {
                 break;
             }
+        }
+    }
+
+    /// The last columns of C over the staged inner entries `k`, rows in lanes.
+    ///
+    /// # Safety
+    /// They lie in C, and no other task writes them; `slice` holds what `layout` says.
+    unsafe fn narrow(
+        &self,
+        staged: Staged,
+        rows: Range<usize>,
+        k: Range<usize>,
+        cols: Range<usize>,
+        slice: *mut f32,
+    ) {
+        let p = self.pattern;
+        let c = self.c.part(rows.clone(), cols.clone());
+        let mut from = k.start;
+        loop {
+            let to = k.end.min(from + self.blocking.slice(cols.len()));
+            let group = (from - k.start) / p.m();
+            let ldb = (to - from).next_multiple_of(p.m());
+            let b = self.b.part(from..to, cols.clone()).t();
+            // SAFETY: the slice holds `ldb` elements of every column; a level that the CPU has; A's rows
+            // and C's columns were checked.
+            unsafe {
+                for j in 0..cols.len() {
+                    slice.add(j * ldb + (to - from)).write_bytes(0, ldb - (to - from));
+                }
+                self.copy(b, slice, ldb);
+                (self.kernels.of(p).narrow)(&NarrowJob {
+                    values: staged.values.wrapping_add(group * p.n()),
+                    ld_values: staged.ld_values,
+                    meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
+                    ld_meta: staged.ld_meta,
+                    rows: rows.len(),
+                    groups: p.groups(to - from),
+                    b: slice,
+                    ldb,
+                    c: c.data.cast_mut(),
+                    row_stride: c.row_stride,
+                    col_stride: c.col_stride,
+                    cols: cols.len(),
+                    init: self.init(from),
+                });
+            }
+            from = to;
+            if from >= k.end {
+                break;
+            }
+        }
+    }
+
+    /// What the chains start from where a slice begins at inner entry `from`.
+    fn init(&self, from: usize) -> Init {
+        match self.beta {
+            _ if from > 0 => Init::Load,
+            0.0 => Init::Zero,
+            1.0 => Init::Load,
+            beta => Init::Scale(beta),
         }
     }
 

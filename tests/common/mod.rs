@@ -199,7 +199,20 @@ pub fn methods(p: spnm::Pattern, rng: spnm::Rng) -> Vec<spnm::Method> {
 /// All row-major.
 pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mut [f32]) {
     let view = a.as_ref();
-    let (rows, inner, p) = (view.rows(), view.cols(), view.pattern());
+    let shape = (view.rows(), view.cols());
+    naive_product(alpha, (a.values(), a.meta()), shape, view.pattern(), b, beta, c);
+}
+
+/// The same of any values and metadata without padding, valid or not.
+pub fn naive_product(
+    alpha: f32,
+    (values, meta): (&[f32], &[u8]),
+    (rows, inner): (usize, usize),
+    p: spnm::Pattern,
+    b: &[f32],
+    beta: f32,
+    c: &mut [f32],
+) {
     if rows == 0 || c.is_empty() {
         return;
     }
@@ -215,9 +228,9 @@ pub fn naive_gemm(alpha: f32, a: &spnm::Compressed, b: &[f32], beta: f32, c: &mu
             };
             for e in 0..kept {
                 let bit = e * p.index_bits();
-                let byte = usize::from(a.meta()[i / p.group() * bytes + bit / 8]);
+                let byte = usize::from(meta[i / p.group() * bytes + bit / 8]);
                 let k = e / p.n() * p.m() + ((byte >> (bit % 8)) & (p.m() - 1));
-                let value = a.values()[i * kept + e];
+                let value = values[i * kept + e];
                 let value = if alpha == 1.0 { value } else { alpha * value };
                 // Past `inner` there is a zero of alpha's sign times +0.
                 let past = (0f32.copysign(alpha), 0.0);

@@ -237,6 +237,33 @@ unsafe impl Lanes for Avx2 {
         unsafe { _mm256_storeu_si256(p.cast(), a) }
     }
     #[inline(always)]
+    unsafe fn lookup<const M: usize>(self, entries: *const f32, index: __m256i) -> __m256 {
+        let (avx, v2) = (self.0.avx, self.0.avx2);
+        // SAFETY: the token; M entries, as many bits as are read.
+        unsafe {
+            // Entries as often as they fit, in the lanes that a permutation reaches by two or three bits of
+            // the index: higher bits count modulo M by themselves.
+            match M {
+                2 => {
+                    let pair = avx._mm256_set1_pd(entries.cast::<f64>().read_unaligned());
+                    avx._mm256_permutevar_ps(avx._mm256_castpd_ps(pair), index)
+                }
+                4 => {
+                    let four = _mm_loadu_ps(entries);
+                    avx._mm256_permutevar_ps(avx._mm256_set_m128(four, four), index)
+                }
+                8 => v2._mm256_permutevar8x32_ps(self.load(entries), index),
+                _ => {
+                    let low = v2._mm256_permutevar8x32_ps(self.load(entries), index);
+                    let high = v2._mm256_permutevar8x32_ps(self.load(entries.add(8)), index);
+                    // Bit 3 of the index as a sign.
+                    let bit = self.floats(v2._mm256_slli_epi32::<28>(index));
+                    avx._mm256_blendv_ps(low, high, bit)
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn load_first(self, p: *const f32, count: usize) -> __m256 {
         // SAFETY: the token; masked lanes are not read.
         unsafe { _mm256_maskload_ps(p, self.first(count)) }

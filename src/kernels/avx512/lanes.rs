@@ -245,6 +245,27 @@ unsafe impl Lanes for Avx512 {
         unsafe { _mm512_storeu_si512(p.cast(), a) }
     }
     #[inline(always)]
+    unsafe fn lookup<const M: usize>(self, entries: *const f32, index: __m512i) -> __m512 {
+        let (f, dq) = (self.0.avx512f, self.0.avx512dq);
+        // SAFETY: the token; M entries, as many bits as are read.
+        unsafe {
+            // Entries as often as they fit, in the lanes that a permutation reaches by two or four bits of
+            // the index: higher bits count modulo M by themselves.
+            match M {
+                2 => {
+                    let pair = f._mm512_set1_pd(entries.cast::<f64>().read_unaligned());
+                    f._mm512_permutevar_ps(f._mm512_castpd_ps(pair), index)
+                }
+                4 => f._mm512_permutevar_ps(f._mm512_broadcast_f32x4(_mm_loadu_ps(entries)), index),
+                8 => {
+                    let entries = dq._mm512_broadcast_f32x8(_mm256_loadu_ps(entries));
+                    f._mm512_permutexvar_ps(index, entries)
+                }
+                _ => f._mm512_permutexvar_ps(index, self.load(entries)),
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn load_first(self, p: *const f32, count: usize) -> __m512 {
         // SAFETY: the token; masked lanes are not read.
         unsafe { _mm512_maskz_loadu_ps(first(count), p) }

@@ -126,6 +126,24 @@ pub(crate) unsafe trait Lanes: Copy {
     /// As [`store`](Lanes::store).
     unsafe fn store_u(self, p: *mut u32, a: Self::U);
 
+    /// In every lane the entry that the lane's index, modulo M, selects of M.
+    ///
+    /// # Safety
+    /// M must be 2, 4, 8 or 16, and M entries from `entries` on readable.
+    #[inline(always)]
+    unsafe fn lookup<const M: usize>(self, entries: *const f32, index: Self::U) -> Self::F {
+        let mut at = [0; MAX_LANES];
+        let mut found = [0.0; MAX_LANES];
+        // SAFETY: the buffers hold a vector each; an index modulo M is that of an entry.
+        unsafe {
+            self.store_u(at.as_mut_ptr(), index);
+            for i in 0..Self::COUNT {
+                found[i] = entries.add(at[i] as usize % M).read_unaligned();
+            }
+            self.load(found.as_ptr())
+        }
+    }
+
     /// The first `count` elements, zeros behind them; nothing else is read.
     ///
     /// # Safety

@@ -12,6 +12,7 @@ pub(crate) mod expand;
 pub(crate) mod group;
 pub(crate) mod lanes;
 pub(crate) mod logarithms;
+pub(crate) mod narrow;
 pub(crate) mod philox;
 pub(crate) mod threshold;
 pub(crate) mod tile;

@@ -211,6 +211,26 @@ unsafe impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn lookup<const M: usize>(self, entries: *const f32, index: uint32x4_t) -> float32x4_t {
+        let n = self.0;
+        // The bytes of the entry: four times the index, and 0, 1, 2, 3.
+        let index = n.vandq_u32(index, n.vdupq_n_u32(M as u32 - 1));
+        let bytes = n.vmlaq_u32(n.vdupq_n_u32(0x0302_0100), index, n.vdupq_n_u32(0x0404_0404));
+        let at = n.vreinterpretq_u8_u32(bytes);
+        // SAFETY: the token; M entries.
+        let found = unsafe {
+            let four = |i: usize| vld1q_u8(entries.add(i).cast());
+            match M {
+                2 => vqtbl1q_u8(vcombine_u8(vld1_u8(entries.cast()), vdup_n_u8(0)), at),
+                4 => vqtbl1q_u8(four(0), at),
+                8 => vqtbl2q_u8(uint8x16x2_t(four(0), four(4)), at),
+                _ => vqtbl4q_u8(uint8x16x4_t(four(0), four(4), four(8), four(12)), at),
+            }
+        };
+        n.vreinterpretq_f32_u8(found)
+    }
+
+    #[inline(always)]
     unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
         let n = self.0;
         // SAFETY: four rows of the source.

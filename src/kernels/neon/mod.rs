@@ -10,6 +10,7 @@ pub(crate) fn is_available() -> bool {
 super::kernel_table! {
     lanes: lanes::Neon::new_unchecked(),
     count: 4,
+    strips: 4,
     rows: [2, 4, 8, 8],
     features: "neon"
 }

@@ -9,6 +9,7 @@ mod lanes;
 super::kernel_table! {
     lanes: lanes::Portable,
     count: 8,
+    strips: 1,
     rows: [1, 1, 2, 4]
 }
 

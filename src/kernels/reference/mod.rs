@@ -6,8 +6,8 @@ mod tensor;
 mod transposable;
 
 use super::{
-    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, PatternKernels, Selector, TileJob,
-    generic::lanes::unpack_codes, pattern_kernels,
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, NarrowJob, PatternKernels, Selector,
+    TileJob, generic::lanes::unpack_codes, pattern_kernels,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -125,6 +125,33 @@ unsafe fn tile<const N: usize, const M: usize>(job: &TileJob) {
     }
 }
 
+unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
+    for i in 0..job.rows {
+        for j in 0..job.cols {
+            // SAFETY: one element of C; row i of A, column j of B, which is contiguous.
+            unsafe {
+                let c = job.element(i, j);
+                tile::<N, M>(&TileJob {
+                    values: job.values.add(i * job.ld_values),
+                    ld_values: job.ld_values,
+                    meta: job.meta.add(i * job.ld_meta),
+                    ld_meta: job.ld_meta,
+                    rows: 1,
+                    groups: job.groups,
+                    b: job.b.add(j * job.ldb),
+                    ldb: 1,
+                    c,
+                    ldc: 0,
+                    from: c,
+                    ld_from: 0,
+                    cols: 1,
+                    init: job.init,
+                });
+            }
+        }
+    }
+}
+
 unsafe fn transpose(job: &CopyJob) {
     for i in 0..job.rows {
         for j in 0..job.cols {
@@ -167,6 +194,7 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
         ],
         expand: expand::<N, M>,
         tile: [tile::<N, M>; 4],
+        narrow: narrow::<N, M>,
     }
 }
 

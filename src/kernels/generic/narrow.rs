@@ -1,0 +1,319 @@
+//! The product with few columns: rows of A in lanes.
+
+use super::Lanes;
+use super::lanes::MAX_LANES;
+use crate::kernels::{Init, NarrowJob};
+use crate::pattern::index_bits;
+
+/// Elements of the largest square of lanes.
+const SQUARE: usize = MAX_LANES * MAX_LANES;
+
+/// The lane method: the elements of COUNT rows of C, one to a lane, stay in registers while the kept
+/// entries of those rows go by, k ascending. Values and indices are transposed first; then every lane
+/// looks its entry of B up in the column's group. Every element of C is one chain of fused multiply-adds.
+///
+/// Of one or two columns `S` strips of COUNT rows go side by side: one's chains have work where the
+/// others' wait.
+///
+/// # Safety
+/// The contract of [`NarrowFn`](crate::kernels::NarrowFn).
+#[inline(always)]
+pub(crate) unsafe fn narrow<L: Lanes, const N: usize, const M: usize, const S: usize>(
+    l: L,
+    job: &NarrowJob,
+) {
+    // SAFETY: the caller's promise; half of the lanes are no more columns than these.
+    unsafe {
+        match job.cols {
+            0 => {}
+            1 => rows::<L, N, M, S, 1>(l, job),
+            2 => rows::<L, N, M, S, 2>(l, job),
+            3..=4 if L::COUNT >= 8 => rows::<L, N, M, 1, 4>(l, job),
+            5..=8 if L::COUNT >= 16 => rows::<L, N, M, 1, 8>(l, job),
+            _ => unreachable!("at most half as many columns as lanes"),
+        }
+    }
+}
+
+/// All rows of the columns, of which there are C or less.
+///
+/// # Safety
+/// As [`narrow`]; there is a column.
+#[inline(always)]
+unsafe fn rows<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
+    l: L,
+    job: &NarrowJob,
+) {
+    let mut first = 0;
+    while first < job.rows {
+        // SAFETY: strips of which each has a row that exists.
+        unsafe {
+            if S > 1 && first + S * L::COUNT <= job.rows {
+                columns::<L, N, M, S, C>(l, job, first);
+                first += S * L::COUNT;
+            } else {
+                columns::<L, N, M, 1, C>(l, job, first);
+                first += L::COUNT;
+            }
+        }
+    }
+}
+
+/// COUNT rows, or those that exist.
+#[derive(Clone, Copy)]
+struct Strip {
+    first: usize,
+    rows: usize,
+}
+
+/// The columns of `S` strips from row `first` on. (Those of C that do not exist are computed as the last
+/// is, and not stored: what they cost is less than what the transposition does.)
+///
+/// # Safety
+/// As [`rows`]; each strip has a row that exists.
+#[inline(always)]
+unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
+    l: L,
+    job: &NarrowJob,
+    first: usize,
+) {
+    let mut all = [Strip { first, rows: L::COUNT }; S];
+    let mut whole = true;
+    for s in 0..S {
+        all[s].first += s * L::COUNT;
+        all[s].rows = L::COUNT.min(job.rows - all[s].first);
+        whole &= all[s].rows == L::COUNT;
+    }
+    let mut b = [job.b; C];
+    for c in 0..C {
+        b[c] = job.b.wrapping_add(c.min(job.cols - 1) * job.ldb);
+    }
+    let mut sums = [[l.splat(0.0); C]; S];
+    for s in 0..S {
+        for c in 0..C.min(job.cols) {
+            // SAFETY: a column of the strip.
+            sums[s][c] = unsafe { load_c(l, job, all[s], c) };
+        }
+    }
+    let kept = job.groups * N;
+    // A vector of words of a row's indices at a time.
+    let chunk = L::COUNT * 32 / index_bits(M);
+    let mut words = [[0u32; SQUARE]; S];
+    // What is copied of A at its edges; rows that do not exist stay zeros.
+    let mut copy = [0f32; SQUARE];
+    let lda = if whole { job.ld_values } else { L::COUNT };
+    let mut from = 0;
+    while from < kept {
+        let end = kept.min(from + chunk);
+        for s in 0..S {
+            // SAFETY: indices of rows of the strip; `from` begins a byte.
+            unsafe { stage_words::<L, M>(l, job, all[s], (from, end), &mut words[s]) };
+        }
+        let mut k = from;
+        while k < end {
+            let bit = (k - from) * index_bits(M);
+            // SAFETY: values of the strips, or copies, and their indices; the groups of B that they
+            // select from.
+            unsafe {
+                let words = (&words, bit);
+                if end - k < L::COUNT {
+                    for s in 0..S {
+                        copy_values(l, job, all[s], (k, end - k), &mut copy);
+                        last::<L, N, M, C>(
+                            l,
+                            &copy,
+                            (&words.0[s], bit),
+                            &b,
+                            (k, end),
+                            &mut sums[s],
+                        );
+                    }
+                } else {
+                    let mut a = job.values.add(first * job.ld_values + k);
+                    if !whole {
+                        // (A strip at the edge is the only one.)
+                        copy_values(l, job, all[0], (k, L::COUNT), &mut copy);
+                        a = copy.as_ptr();
+                    }
+                    squares::<L, N, M, S, C>(l, (a, lda), words, &b, k, &mut sums);
+                }
+            }
+            k += L::COUNT;
+        }
+        from = end;
+    }
+    for s in 0..S {
+        for c in 0..C.min(job.cols) {
+            // SAFETY: a column of the strip.
+            unsafe { store_c(l, job, all[s], c, sums[s][c]) };
+        }
+    }
+}
+
+/// COUNT links of every chain, from value k on: COUNT values of each row, rows `lda` apart at `a`, whose
+/// indices begin at `bit` of a row's words.
+///
+/// # Safety
+/// Values, words and the groups of B must be readable.
+#[inline(always)]
+unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
+    l: L,
+    (a, lda): (*const f32, usize),
+    (words, bit): (&[[u32; SQUARE]; S], usize),
+    b: &[*const f32; C],
+    k: usize,
+    sums: &mut [[L::F; C]; S],
+) {
+    let mut values = [[0f32; SQUARE]; S];
+    let mut codes = [[l.splat_u(0); 2]; S];
+    // SAFETY: whole squares; the words that hold their indices, of which there are two at most.
+    unsafe {
+        for s in 0..S {
+            let (from, to) = (lda.cast_signed(), L::COUNT.cast_signed());
+            l.transpose(a.add(s * L::COUNT * lda), from, values[s].as_mut_ptr(), to);
+            let words = words[s].as_ptr().add(bit / 32 * L::COUNT);
+            codes[s][0] = l.shr(l.load_u(words), (bit % 32) as u32);
+            if L::COUNT * index_bits(M) > 32 {
+                codes[s][1] = l.load_u(words.add(L::COUNT));
+            }
+        }
+        for e in 0..L::COUNT {
+            let bit = e * index_bits(M);
+            for s in 0..S {
+                let index = l.shr(codes[s][bit / 32], (bit % 32) as u32);
+                let value = l.load(values[s].as_ptr().add(e * L::COUNT));
+                for c in 0..C {
+                    let b = b[c].add(k / N * M + e / N * M);
+                    sums[s][c] = l.fma(value, l.lookup::<M>(b, index), sums[s][c]);
+                }
+            }
+        }
+    }
+}
+
+/// The last links of a strip's chains, values k .. end of each row: where there is no value there is no link
+/// either, as adding a product of zero is not always nothing.
+///
+/// # Safety
+/// Words and the groups of B must be readable; there are less than COUNT values.
+#[inline(always)]
+unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
+    l: L,
+    copy: &[f32; SQUARE],
+    (words, bit): (&[u32; SQUARE], usize),
+    b: &[*const f32; C],
+    (k, end): (usize, usize),
+    sums: &mut [L::F; C],
+) {
+    let mut values = [0f32; SQUARE];
+    let to = L::COUNT.cast_signed();
+    // SAFETY: squares of COUNT; words and groups of values that exist.
+    unsafe {
+        l.transpose(copy.as_ptr(), to, values.as_mut_ptr(), to);
+        for e in 0..end - k {
+            let bit = bit + e * index_bits(M);
+            let word = l.load_u(words.as_ptr().add(bit / 32 * L::COUNT));
+            let index = l.shr(word, (bit % 32) as u32);
+            let value = l.load(values.as_ptr().add(e * L::COUNT));
+            for c in 0..C {
+                let b = b[c].add((k + e) / N * M);
+                sums[c] = l.fma(value, l.lookup::<M>(b, index), sums[c]);
+            }
+        }
+    }
+}
+
+/// Copies `count` values from value k on of the strip's rows, COUNT apart, zeros behind them.
+///
+/// # Safety
+/// They must be readable; `count` is at most COUNT.
+#[inline(always)]
+unsafe fn copy_values<L: Lanes>(
+    l: L,
+    job: &NarrowJob,
+    strip: Strip,
+    (k, count): (usize, usize),
+    copy: &mut [f32; SQUARE],
+) {
+    for i in 0..strip.rows {
+        // SAFETY: the values that exist; a row of the copy.
+        unsafe {
+            let source = job.values.add((strip.first + i) * job.ld_values + k);
+            l.store(copy.as_mut_ptr().add(i * L::COUNT), l.load_first(source, count));
+        }
+    }
+}
+
+/// Word w of row i of the strip into lane i of vector w, for the indices `from .. to`.
+///
+/// # Safety
+/// The rows' bytes of those indices must be readable; `from` begins a byte, and `to - from` indices fit
+/// COUNT words.
+#[inline(always)]
+unsafe fn stage_words<L: Lanes, const M: usize>(
+    l: L,
+    job: &NarrowJob,
+    strip: Strip,
+    (from, to): (usize, usize),
+    words: &mut [u32; SQUARE],
+) {
+    let bytes = ((to - from) * index_bits(M)).div_ceil(8);
+    let whole = bytes / size_of::<u32>();
+    let mut square = [0f32; SQUARE];
+    // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
+    unsafe {
+        for i in 0..strip.rows {
+            let meta = job.meta.add((strip.first + i) * job.ld_meta + from * index_bits(M) / 8);
+            let row = square.as_mut_ptr().add(i * L::COUNT);
+            if whole == L::COUNT {
+                l.store(row, l.load(meta.cast()));
+            } else {
+                l.store(row, l.load_first(meta.cast(), whole));
+                for b in 4 * whole..bytes {
+                    *row.cast::<u8>().add(b) = *meta.add(b);
+                }
+            }
+        }
+        let count = L::COUNT.cast_signed();
+        l.transpose(square.as_ptr(), count, words.as_mut_ptr().cast(), count);
+    }
+    if cfg!(target_endian = "big") {
+        for word in words {
+            *word = word.swap_bytes();
+        }
+    }
+}
+
+/// What the chains of a strip's column start from.
+///
+/// # Safety
+/// The column must be readable unless `init` is `Zero`.
+#[inline(always)]
+unsafe fn load_c<L: Lanes>(l: L, job: &NarrowJob, strip: Strip, j: usize) -> L::F {
+    if matches!(job.init, Init::Zero) {
+        return l.splat(0.0);
+    }
+    let mut column = [0f32; MAX_LANES];
+    for i in 0..strip.rows {
+        // SAFETY: an element of the column.
+        column[i] = unsafe { job.element(strip.first + i, j).read_unaligned() };
+    }
+    // SAFETY: the buffer holds a vector.
+    let c = unsafe { l.load(column.as_ptr()) };
+    if let Init::Scale(beta) = job.init { l.mul(l.splat(beta), c) } else { c }
+}
+
+/// The inverse of [`load_c`].
+///
+/// # Safety
+/// The column must be writable.
+#[inline(always)]
+unsafe fn store_c<L: Lanes>(l: L, job: &NarrowJob, strip: Strip, j: usize, x: L::F) {
+    let mut column = [0f32; MAX_LANES];
+    // SAFETY: the buffer holds a vector.
+    unsafe { l.store(column.as_mut_ptr(), x) };
+    for i in 0..strip.rows {
+        // SAFETY: an element of the column.
+        unsafe { job.element(strip.first + i, j).write_unaligned(column[i]) };
+    }
+}
