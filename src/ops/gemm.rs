@@ -213,10 +213,10 @@ fn product(
     Ok(())
 }
 
-/// Whether rows of C are a multiple of 4 KiB apart, and so fall onto the same few lines of a
-/// first-level cache.
+/// Whether rows of C are a page or more apart: more pages than a first-level TLB holds, and where the
+/// distance is a multiple of 4 KiB, lines that drive each other out.
 fn crowded(c: MatRef<'_>) -> bool {
-    c.rows >= 64 && c.row_stride % 1024 == 0
+    c.rows >= 64 && c.row_stride.unsigned_abs() >= 4096 / size_of::<f32>()
 }
 
 /// Rows of a panel: the first element, and elements from row to row.
