@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Debian amd64: what it takes to build for AArch64 and s390x and to run the result under qemu.
+# Debian amd64: what it takes to build for AArch64 and powerpc64 and to run the result under qemu.
 #
 # rustup's standard library for another target is a download that not every machine may make; Debian
 # packages one. The packages of its newest compiler (rustc-web) are unpacked under a prefix of our
-# own, so that nothing is upgraded and nothing new is on PATH; cross builds alone use them. For s390x
-# Debian has no standard library of that version: its source is unpacked too, and cargo builds it.
+# own, so that nothing is upgraded and nothing new is on PATH; cross builds alone use them. For
+# powerpc64 Debian has no standard library of that version: its source is unpacked too, and cargo builds it.
 #
 #   ci/cross-setup.sh          installs (a second or less when all is there), then prints the prefix
 set -euo pipefail
@@ -12,11 +12,11 @@ set -euo pipefail
 prefix=${SPNM_CROSS_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/spnm/rustc-web}
 complete=$prefix/complete-1 # a new number makes every machine unpack anew
 
-tools=(qemu-aarch64 aarch64-linux-gnu-gcc qemu-s390x s390x-linux-gnu-gcc qemu-x86_64)
+tools=(qemu-aarch64 aarch64-linux-gnu-gcc qemu-ppc64 powerpc64-linux-gnu-gcc qemu-x86_64)
 packages=(
   qemu-user
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-  gcc-s390x-linux-gnu libc6-dev-s390x-cross
+  gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross
   libedit2 libffi8 libxml2 libz3-4 libzstd1 zlib1g # what libLLVM is linked with
 )
 
