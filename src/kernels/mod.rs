@@ -118,6 +118,10 @@ pub(crate) struct TileJob {
     /// Columns of C that lie in the panel.
     pub(crate) cols: usize,
     pub(crate) init: Init,
+    /// The rows of C itself, `ld_far` elements apart, where this job reads or writes them and they are likely to be in
+    /// no near cache; null where it does not.
+    pub(crate) far: *const f32,
+    pub(crate) ld_far: isize,
 }
 
 /// # Safety
@@ -269,8 +273,10 @@ pub(crate) struct PatternKernels {
     /// Any strides, made for columns of A contiguous; by [`Selector`].
     pub(crate) compress_cols: [CompressFn; SELECTORS],
     pub(crate) expand: ExpandFn,
-    /// By [`TILE_VECTORS`].
+    /// By [`TILE_VECTORS`], for rows of B that are as far apart as the panel is wide.
     pub(crate) tile: [TileFn; TILE_VECTORS.len()],
+    /// For the widest panel and rows of B that are `ldb` apart: of products with few rows.
+    pub(crate) tile_in_place: TileFn,
     pub(crate) narrow: NarrowFn,
 }
 
@@ -342,7 +348,13 @@ macro_rules! kernel_table {
             job: &TileJob,
         ) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::tile::tile::<_, N, M, R, V>($lanes, job) }
+            unsafe { generic::tile::tile::<_, N, M, R, V, true>($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn tile_in_place<const N: usize, const M: usize, const V: usize>(job: &TileJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::tile::tile::<_, N, M, 2, V, false>($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -399,6 +411,7 @@ macro_rules! kernel_table {
                     tile::<N, M, $r2, 2>,
                     tile::<N, M, $r1, 1>,
                 ],
+                tile_in_place: tile_in_place::<N, M, { $crate::kernels::TILE_VECTORS[0] }>,
                 narrow: narrow::<N, M>,
             }
         }

@@ -25,7 +25,7 @@ const STAGED: usize = 144 * 1024;
 /// Tasks for each of several threads: one that is held up can be relieved, and blocks stay high.
 const TASKS: usize = 2;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
-const PACK_ROWS: usize = 8;
+const PACK_ROWS: usize = 4;
 
 /// How a product is cut up.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +95,11 @@ impl Blocking {
         if pattern.group() > 1 {
             widest = widest.max(group_panel(kernels, pattern.group()));
         }
+        let pack = extent.rows >= PACK_ROWS;
+        if !pack && pattern.group() == 1 {
+            // Nothing has to stay in the first-level cache.
+            widest = 0;
+        }
         let width = TILE_VECTORS[widest] * lanes;
 
         // One block of rows a task, smaller where that leaves threads idle.
@@ -118,7 +123,6 @@ impl Blocking {
         // Groups of rows stay whole.
         let rows = rows.next_multiple_of(pattern.group());
         let staged = (STAGED * sparsity / rows / step).max(1) * step;
-        let pack = extent.rows >= PACK_ROWS;
         let grouped = pattern.group() > 1;
         let slice = match pattern.group() {
             1 => SLICE,

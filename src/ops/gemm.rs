@@ -213,10 +213,11 @@ fn product(
     Ok(())
 }
 
-/// Whether rows of C are a page or more apart: more pages than a first-level TLB holds, and where the
-/// distance is a multiple of 4 KiB, lines that drive each other out.
+/// Whether rows of C are so far apart that between slices their panel is better off in one piece: in place it lies on
+/// more pages than a first-level TLB holds, and where the distance is a power of two, on lines that drive each other
+/// out.
 fn crowded(c: MatRef<'_>) -> bool {
-    c.rows >= 64 && c.row_stride.unsigned_abs() >= 4096 / size_of::<f32>()
+    c.rows >= 64 && c.row_stride.unsigned_abs() >= 1024 / size_of::<f32>()
 }
 
 /// Rows of a panel: the first element, and elements from row to row.
@@ -421,19 +422,23 @@ impl Product<'_> {
         (c, between): (Rows, Rows),
     ) {
         let p = self.pattern;
-        let tile = self.kernels.of(p).tile[place];
+        let kernels = self.kernels.of(p);
         let (_, width) = self.blocking.panel(cols.len());
         // What is read in place ends where a slice may begin: on a whole byte of indices.
         let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;
-        let in_place =
-            !self.blocking.pack && self.b.col_stride == 1 && cols.len() == width && whole > k.start;
+        let in_place = place == 0
+            && !self.blocking.pack
+            && self.b.col_stride == 1
+            && cols.len() == width
+            && whole > k.start;
         let mut from = k.start;
         loop {
-            let (to, b, ldb);
+            let (tile, to, b, ldb);
             if in_place && from < whole {
-                to = whole;
+                (tile, to) = (kernels.tile_in_place, whole);
                 (b, ldb) = (self.b.address(from, cols.start), self.b.row_stride);
             } else {
+                tile = kernels.tile[place];
                 to = k.end.min(from + self.blocking.slice(width));
                 // SAFETY: the slice holds it.
                 unsafe { self.pack(from..to, cols.clone(), width, slice) };
@@ -443,6 +448,8 @@ impl Product<'_> {
             let group = (from - k.start) / p.m();
             let source = if from == k.start { c } else { between };
             let target = if to == k.end { c } else { between };
+            let reads = from == k.start && !matches!(init, Init::Zero);
+            let far = (reads || to == k.end) && c.data != between.data;
             let job = TileJob {
                 values: staged.values.wrapping_add(group * p.n()),
                 ld_values: staged.ld_values,
@@ -458,6 +465,8 @@ impl Product<'_> {
                 ld_from: source.stride,
                 cols: cols.len(),
                 init,
+                far: if far { c.data } else { std::ptr::null_mut() },
+                ld_far: c.stride,
             };
             // SAFETY: a level that the CPU has; A's rows, B's slice and C's panel were checked or made.
             unsafe { tile(&job) };

@@ -222,9 +222,9 @@ unsafe impl Lanes for Avx2 {
         p
     }
     #[inline(always)]
-    unsafe fn nth(self, series: *const f32, k: usize) -> __m256 {
+    unsafe fn nth<const K: usize>(self, series: *const f32) -> __m256 {
         // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(k).read_unaligned() })
+        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m256i {

@@ -12,7 +12,7 @@ super::kernel_table! {
     lanes: lanes::Avx2::new_unchecked(),
     count: 8,
     strips: 2,
-    rows: [1, 2, 4, 8],
+    rows: [1, 2, 4, 4],
     features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt"
 }
 

@@ -27,7 +27,7 @@ unsafe impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
     type M = __mmask16;
-    type Series = __m512;
+    type Series = *const f32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -224,15 +224,14 @@ unsafe impl Lanes for Avx512 {
         // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
-    // A register and a permutation each: the loads of B leave no port for more loads.
     #[inline(always)]
-    unsafe fn series(self, p: *const f32) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe { self.load(p) }
+    unsafe fn series(self, p: *const f32) -> *const f32 {
+        p
     }
     #[inline(always)]
-    unsafe fn nth(self, series: __m512, k: usize) -> __m512 {
-        self.0.avx512f._mm512_permutexvar_ps(self.splat_u(k as u32), series)
+    unsafe fn nth<const K: usize>(self, series: *const f32) -> __m512 {
+        // SAFETY: the caller's promise.
+        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m512i {

@@ -12,7 +12,7 @@ super::kernel_table! {
     lanes: lanes::Avx512::new_unchecked(),
     count: 16,
     strips: 1,
-    rows: [2, 4, 4, 8],
+    rows: [2, 3, 4, 4],
     features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 }
 

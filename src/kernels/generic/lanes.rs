@@ -113,11 +113,11 @@ pub(crate) unsafe trait Lanes: Copy {
     /// # Safety
     /// They must be readable while the series is in use.
     unsafe fn series(self, p: *const f32) -> Self::Series;
-    /// Element `k` of a series in every lane.
+    /// Element `K` of a series in every lane.
     ///
     /// # Safety
-    /// `k` < [`SERIES`]; the promise of [`series`](Lanes::series).
-    unsafe fn nth(self, series: Self::Series, k: usize) -> Self::F;
+    /// `K` < [`SERIES`]; the promise of [`series`](Lanes::series).
+    unsafe fn nth<const K: usize>(self, series: Self::Series) -> Self::F;
 
     /// # Safety
     /// As [`load`](Lanes::load).

@@ -8,12 +8,19 @@ use std::ops::Range;
 
 /// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
 const UNIT: usize = SERIES;
+/// f32s of a cache line.
+const LINE: usize = 16;
 /// Rows that a copy fetches ahead.
-const AHEAD: isize = 8;
+const AHEAD: isize = 4;
+/// Rows of C that a micro-kernel fetches ahead where they are far: some hundred nanoseconds.
+const FAR_AHEAD: usize = 4;
 
 /// The row method: `V` vectors of `R` rows of C at a time stay in registers while the kept entries
 /// of those rows go by, k ascending; each is broadcast and multiplied with the row of B that its
 /// index selects. Every element of C is one chain of fused multiply-adds.
+///
+/// `PACKED`: the rows of B lie `V * COUNT` elements apart, which is `job.ldb`. A constant distance makes an
+/// index an offset by a shift and a mask.
 ///
 /// # Safety
 /// The contract of [`TileFn`](crate::kernels::TileFn), with panels `V * COUNT` wide.
@@ -24,6 +31,7 @@ pub(crate) unsafe fn tile<
     const M: usize,
     const R: usize,
     const V: usize,
+    const PACKED: bool,
 >(
     l: L,
     job: &TileJob,
@@ -31,8 +39,10 @@ pub(crate) unsafe fn tile<
     let whole = job.rows - job.rows % R;
     // SAFETY: whole groups of R rows, then the rest one by one.
     unsafe {
-        rows::<L, N, M, R, V>(l, job, 0..whole);
-        rows::<L, N, M, 1, V>(l, job, whole..job.rows);
+        rows::<L, N, M, R, V, PACKED>(l, job, 0..whole);
+        if R > 1 {
+            rows::<L, N, M, 1, V, PACKED>(l, job, whole..job.rows);
+        }
     }
 }
 
@@ -46,7 +56,14 @@ struct Unit<L: Lanes> {
 /// # Safety
 /// As [`tile`]; the rows must exist and be a multiple of R.
 #[inline(always)]
-unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
+unsafe fn rows<
+    L: Lanes,
+    const N: usize,
+    const M: usize,
+    const R: usize,
+    const V: usize,
+    const PACKED: bool,
+>(
     l: L,
     job: &TileJob,
     range: Range<usize>,
@@ -64,7 +81,7 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V
     while first < range.end {
         let next = if first + R < range.end { first + R } else { first };
         // SAFETY: rows of the range, and those after them or the same.
-        unsafe { some_rows::<L, N, M, R, V>(l, job, first, next, units, &mut ahead) };
+        unsafe { some_rows::<L, N, M, R, V, PACKED>(l, job, first, next, units, &mut ahead) };
         first += R;
     }
 }
@@ -87,12 +104,57 @@ unsafe fn read_unit<L: Lanes, const M: usize, const R: usize>(
     })
 }
 
+/// Elements from one row of the panel of B to the next.
+#[inline(always)]
+fn distance<L: Lanes, const V: usize, const PACKED: bool>(job: &TileJob) -> isize {
+    if PACKED { (V * L::COUNT).cast_signed() } else { job.ldb }
+}
+
+/// Value `J` of a unit of each row; `b` is the row of B that the unit begins with.
+///
+/// # Safety
+/// The rows of B of the unit must be readable.
+#[inline(always)]
+unsafe fn step<
+    L: Lanes,
+    const N: usize,
+    const M: usize,
+    const R: usize,
+    const V: usize,
+    const J: usize,
+>(
+    l: L,
+    acc: &mut [[L::F; V]; R],
+    unit: &[Unit<L>; R],
+    b: *const f32,
+    ldb: isize,
+) {
+    for r in 0..R {
+        let index = (unit[r].code >> (J * index_bits(M))) as usize & (M - 1);
+        // SAFETY: value J of the unit; row (J / N) * M + index of its rows of B.
+        unsafe {
+            let a = l.nth::<J>(unit[r].values);
+            let b = b.offset((J / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
+            for v in 0..V {
+                acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
+            }
+        }
+    }
+}
+
 /// Rows `first .. first + R`. `ahead` is unit 0 of them, and then of the rows at `next`.
 ///
 /// # Safety
 /// As [`tile`]; both rows must exist, and `units` units of each.
 #[inline(always)]
-unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
+unsafe fn some_rows<
+    L: Lanes,
+    const N: usize,
+    const M: usize,
+    const R: usize,
+    const V: usize,
+    const PACKED: bool,
+>(
     l: L,
     job: &TileJob,
     first: usize,
@@ -101,6 +163,7 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
     ahead: &mut Option<[Unit<L>; R]>,
 ) {
     let width = index_bits(M);
+    let ldb = distance::<L, V, PACKED>(job);
     let here = row_pointers::<R>(job, first);
     let (values, meta, c) = here;
     let there = row_pointers::<R>(job, next);
@@ -108,15 +171,41 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
     for r in 0..R {
         from[r] = job.from.wrapping_offset((first + r).cast_signed().wrapping_mul(job.ld_from));
     }
+    let whole = job.cols == V * L::COUNT;
     let mut acc = [[l.splat(0.0); V]; R];
     if !matches!(job.init, Init::Zero) {
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: the elements of row r that lie in the panel.
-                acc[r][v] = unsafe { load_c(l, from[r], job.cols, v) };
-                if let Init::Scale(beta) = job.init {
+                acc[r][v] = unsafe {
+                    if whole {
+                        l.load(from[r].add(v * L::COUNT))
+                    } else {
+                        load_c(l, from[r], job.cols, v)
+                    }
+                };
+            }
+        }
+        if let Init::Scale(beta) = job.init {
+            for r in 0..R {
+                for v in 0..V {
                     acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
                 }
+            }
+        }
+    }
+    // The values of the next rows, which a leading dimension hides from the hardware.
+    for values in there.0 {
+        for line in 0..2 {
+            l.prefetch(values.wrapping_add(line * LINE));
+        }
+    }
+    if !job.far.is_null() {
+        for r in 0..R {
+            let ahead = (first + r + FAR_AHEAD).cast_signed();
+            let row = job.far.wrapping_offset(ahead.wrapping_mul(job.ld_far));
+            for v in 0..V {
+                l.prefetch(row.wrapping_add(v * L::COUNT));
             }
         }
     }
@@ -127,20 +216,15 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
         let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
         // SAFETY: a unit of these rows, or of those at `next`.
         *ahead = Some(unsafe { read_unit::<L, M, R>(l, rows, next) });
-        for j in 0..UNIT {
-            for r in 0..R {
-                let index = (unit[r].code >> (j * width)) as usize & (M - 1);
-                // SAFETY: value j of unit u; row (j / N) * M + index of the unit's rows of B.
-                unsafe {
-                    let a = l.nth(unit[r].values, j);
-                    let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
-                    for v in 0..V {
-                        acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
-                    }
-                }
-            }
+        // Written out, so that every shift and every distance is a constant.
+        macro_rules! steps {
+            ($($j:literal)*) => {
+                // SAFETY: the rows of B of unit u.
+                $(unsafe { step::<L, N, M, R, V, $j>(l, &mut acc, &unit, b, ldb) };)*
+            };
         }
-        b = b.wrapping_offset((unit_groups * M).cast_signed() * job.ldb);
+        steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        b = b.wrapping_offset((unit_groups * M).cast_signed() * ldb);
     }
     for j in 0..(job.groups % unit_groups) * N {
         for r in 0..R {
@@ -150,7 +234,7 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
                 let byte = usize::from(*meta[r].add(units * UNIT / 8 * width + bit / 8));
                 let index = (byte >> (bit % 8)) & (M - 1);
                 let a = l.splat(values[r].add(units * UNIT + j).read_unaligned());
-                let b = b.offset(((j / N) * M + index).cast_signed() * job.ldb);
+                let b = b.offset(((j / N) * M + index).cast_signed() * ldb);
                 for v in 0..V {
                     acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
                 }
@@ -160,7 +244,13 @@ unsafe fn some_rows<L: Lanes, const N: usize, const M: usize, const R: usize, co
     for r in 0..R {
         for v in 0..V {
             // SAFETY: the elements of row r of C that lie in the panel.
-            unsafe { store_c(l, c[r], job.cols, v, acc[r][v]) };
+            unsafe {
+                if whole {
+                    l.store(c[r].add(v * L::COUNT), acc[r][v]);
+                } else {
+                    store_c(l, c[r], job.cols, v, acc[r][v]);
+                }
+            }
         }
     }
 }

@@ -195,9 +195,9 @@ unsafe impl Lanes for Neon {
         p
     }
     #[inline(always)]
-    unsafe fn nth(self, series: *const f32, k: usize) -> float32x4_t {
+    unsafe fn nth<const K: usize>(self, series: *const f32) -> float32x4_t {
         // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(k).read_unaligned() })
+        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> uint32x4_t {

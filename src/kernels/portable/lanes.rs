@@ -220,9 +220,9 @@ unsafe impl Lanes for Portable {
         p
     }
     #[inline(always)]
-    unsafe fn nth(self, series: *const f32, k: usize) -> f32x8 {
+    unsafe fn nth<const K: usize>(self, series: *const f32) -> f32x8 {
         // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(k).read_unaligned() })
+        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> u32x8 {

@@ -146,6 +146,8 @@ unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
                     ld_from: 0,
                     cols: 1,
                     init: job.init,
+                    far: std::ptr::null(),
+                    ld_far: 0,
                 });
             }
         }
@@ -194,6 +196,7 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
         ],
         expand: expand::<N, M>,
         tile: [tile::<N, M>; 4],
+        tile_in_place: tile::<N, M>,
         narrow: narrow::<N, M>,
     }
 }
