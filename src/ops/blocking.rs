@@ -12,6 +12,8 @@ const SLICE: usize = 8192;
 /// loads so little of B that it may come from a second-level cache.
 const GROUP_SLICE: usize = 64 * 1024;
 const LARGE_GROUP: usize = 8;
+/// See [`group_panel`].
+const MANY_ROWS: usize = 6;
 /// Vectors of columns that are packed together then, whatever the width of the micro-kernel's panels: rows
 /// of B are read in longer runs.
 const GROUP_VECTORS: usize = TILE_VECTORS[0];
@@ -65,11 +67,12 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
     extent.rows >= 64 && extent.cols >= 256
 }
 
-/// The widest panel whose micro-kernel holds a group of rows whole, or else the one of two vectors: its
-/// place in [`TILE_VECTORS`].
+/// The widest panel whose micro-kernel holds a group of rows whole, or, of a group twice as high, so many
+/// that the loads are few beside the products; or else the one of two vectors: its place in [`TILE_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
     let two = 2;
-    kernels.group.rows[..two].iter().position(|&rows| rows >= group).unwrap_or(two)
+    let holds = |&rows: &usize| rows >= group || (rows >= MANY_ROWS && group >= 2 * rows);
+    kernels.group.rows[..two].iter().position(holds).unwrap_or(two)
 }
 
 /// The most columns that are computed with rows in lanes: from about three quarters of a vector on, a

@@ -264,7 +264,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     for k in 0..job.count {
         // SAFETY: column and values k; the row of B that the column names.
         unsafe {
-            let b = job.b.wrapping_offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+            let b = job.b.wrapping_add(*columns.add(k) as usize * width);
             let mut row = [l.splat(0.0); V];
             for v in 0..V {
                 row[v] = l.load(b.add(v * L::COUNT));
