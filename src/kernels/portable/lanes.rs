@@ -1,7 +1,7 @@
 //! Eight lanes of `wide`.
 
 use crate::kernels::generic::Lanes;
-use wide::{f32x8, u32x8};
+use wide::{f32x8, u32x4, u32x8, u64x4};
 
 /// The token: nothing to prove.
 #[derive(Clone, Copy)]
@@ -169,23 +169,19 @@ unsafe impl Lanes for Portable {
 
     #[inline(always)]
     fn mul_even(self, a: u32x8, b: u32x8) -> u32x8 {
-        let (a, b) = (a.to_array(), b.to_array());
-        let mut out = [0; 8];
-        for i in 0..4 {
-            let product = u64::from(a[2 * i]) * u64::from(b[2 * i]);
-            [out[2 * i], out[2 * i + 1]] = crate::rng::halves(product);
-        }
-        u32x8::new(out)
+        let even = |x: u32x8| {
+            let x = x.to_array();
+            u32x4::new([x[0], x[2], x[4], x[6]])
+        };
+        words(even(a).widening_mul(even(b)))
     }
     #[inline(always)]
     fn odd_to_even(self, a: u32x8) -> u32x8 {
-        let a = a.to_array();
-        u32x8::new([a[1], 0, a[3], 0, a[5], 0, a[7], 0])
+        words(pairs(a) >> 32)
     }
     #[inline(always)]
     fn merge_even(self, even: u32x8, odd: u32x8) -> u32x8 {
-        let (e, o) = (even.to_array(), odd.to_array());
-        u32x8::new([e[0], o[0], e[2], o[2], e[4], o[4], e[6], o[6]])
+        words((pairs(even) & u64x4::splat(u32::MAX.into())) | (pairs(odd) << 32))
     }
 
     #[inline(always)]
@@ -233,6 +229,28 @@ unsafe impl Lanes for Portable {
     unsafe fn store_u(self, p: *mut u32, a: u32x8) {
         // SAFETY: eight elements are writable.
         unsafe { p.cast::<[u32; 8]>().write_unaligned(a.to_array()) }
+    }
+}
+
+/// Lanes 2 i and 2 i + 1 as the low and the high half of number i, on any machine.
+#[inline(always)]
+fn pairs(a: u32x8) -> u64x4 {
+    if cfg!(target_endian = "little") {
+        bytemuck::cast(a)
+    } else {
+        let a = a.to_array();
+        u64x4::new([0, 2, 4, 6].map(|i| u64::from(a[i]) | u64::from(a[i + 1]) << 32))
+    }
+}
+
+/// The inverse of [`pairs`].
+#[inline(always)]
+fn words(a: u64x4) -> u32x8 {
+    if cfg!(target_endian = "little") {
+        bytemuck::cast(a)
+    } else {
+        let a = a.to_array().map(crate::rng::halves);
+        u32x8::new(std::array::from_fn(|i| a[i / 2][i % 2]))
     }
 }
 
