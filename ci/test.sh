@@ -76,6 +76,7 @@ step_supply() { # what a user of the library takes on: crates, licences, feature
   # The two tools take minutes to build: `cargo install --locked cargo-deny cargo-public-api`.
   not_run "known vulnerabilities" "their database is fetched from the network; cargo deny check advisories"
   if command cargo deny --version 2>/dev/null; then
+    cargo fetch --quiet # of every platform: what is checked is the whole lock file
     command cargo deny --offline --workspace check licenses bans sources
   else
     not_run "licences and sources of all dependencies" "cargo-deny is not installed"
