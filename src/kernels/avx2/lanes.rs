@@ -40,7 +40,6 @@ unsafe impl Lanes for Avx2 {
     type F = __m256;
     type U = __m256i;
     type M = __m256;
-    type Series = *const f32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
@@ -216,15 +215,6 @@ unsafe impl Lanes for Avx2 {
     fn prefetch(self, p: *const f32) {
         // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn series(self, p: *const f32) -> *const f32 {
-        p
-    }
-    #[inline(always)]
-    unsafe fn nth<const K: usize>(self, series: *const f32) -> __m256 {
-        // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m256i {

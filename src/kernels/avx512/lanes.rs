@@ -27,7 +27,6 @@ unsafe impl Lanes for Avx512 {
     type F = __m512;
     type U = __m512i;
     type M = __mmask16;
-    type Series = *const f32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -223,15 +222,6 @@ unsafe impl Lanes for Avx512 {
     fn prefetch(self, p: *const f32) {
         // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn series(self, p: *const f32) -> *const f32 {
-        p
-    }
-    #[inline(always)]
-    unsafe fn nth<const K: usize>(self, series: *const f32) -> __m512 {
-        // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m512i {

@@ -21,8 +21,6 @@ pub(crate) unsafe trait Lanes: Copy {
     type U: Copy;
     /// Truth values of lanes.
     type M: Copy;
-    /// What [`series`](Lanes::series) makes.
-    type Series: Copy;
 
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -106,18 +104,6 @@ pub(crate) unsafe trait Lanes: Copy {
     /// A hint that the line of `p`, which may be any address, is read soon.
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
-
-    /// Holds [`SERIES`] elements from `p` on, to be broadcast one by one: the elements, or where they
-    /// lie.
-    ///
-    /// # Safety
-    /// They must be readable while the series is in use.
-    unsafe fn series(self, p: *const f32) -> Self::Series;
-    /// Element `K` of a series in every lane.
-    ///
-    /// # Safety
-    /// `K` < [`SERIES`]; the promise of [`series`](Lanes::series).
-    unsafe fn nth<const K: usize>(self, series: Self::Series) -> Self::F;
 
     /// # Safety
     /// As [`load`](Lanes::load).
@@ -216,9 +202,6 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
 
 /// The widest vector of any level, in 32-bit lanes.
 pub(crate) const MAX_LANES: usize = 16;
-
-/// Elements of a [`series`](Lanes::series).
-pub(crate) const SERIES: usize = 16;
 
 /// [`Lanes::pack_codes`] in words of 32 bits.
 ///

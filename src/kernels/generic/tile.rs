@@ -1,13 +1,12 @@
 //! The micro-kernel of the compressed product, and the transposing copy that packs for it.
 
 use super::Lanes;
-use super::lanes::SERIES;
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
 
 /// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
-const UNIT: usize = SERIES;
+const UNIT: usize = 16;
 /// f32s of a cache line.
 const LINE: usize = 16;
 /// Rows that a copy fetches ahead.
@@ -46,13 +45,6 @@ pub(crate) unsafe fn tile<
     }
 }
 
-/// What is read of a row for [`UNIT`] kept values.
-#[derive(Clone, Copy)]
-struct Unit<L: Lanes> {
-    code: u64,
-    values: L::Series,
-}
-
 /// # Safety
 /// As [`tile`]; the rows must exist and be a multiple of R.
 #[inline(always)]
@@ -69,13 +61,13 @@ unsafe fn rows<
     range: Range<usize>,
 ) {
     let units = job.groups * N / UNIT;
-    // What a unit needs is read a unit ahead, from row to row too: the loads of B saturate the load
-    // ports, oldest first, so an index or a value loaded only when it is needed comes after all of
-    // them, and then they wait for it.
-    let mut ahead = None;
+    // The indices of a unit are read a unit ahead, from row to row too: the loads of B saturate the load
+    // ports, oldest first, so an index loaded only when it is needed comes after all of them, and then
+    // they wait for it.
+    let mut ahead = [0; R];
     if units > 0 && !range.is_empty() {
         // SAFETY: unit 0 of the first rows.
-        ahead = Some(unsafe { read_unit::<L, M, R>(l, &row_pointers(job, range.start), 0) });
+        ahead = unsafe { unit_codes::<M, R>(&row_pointers(job, range.start), 0) };
     }
     let mut first = range.start;
     while first < range.end {
@@ -87,21 +79,15 @@ unsafe fn rows<
 }
 
 /// # Safety
-/// The indices and values of unit `u` of these rows must be readable.
+/// The indices of unit `u` of these rows must be readable.
 #[inline(always)]
-unsafe fn read_unit<L: Lanes, const M: usize, const R: usize>(
-    l: L,
-    (values, meta, _): &RowPointers<R>,
+unsafe fn unit_codes<const M: usize, const R: usize>(
+    (_, meta, _): &RowPointers<R>,
     u: usize,
-) -> [Unit<L>; R] {
+) -> [u64; R] {
     let width = index_bits(M);
     // SAFETY: the caller's promise.
-    std::array::from_fn(|r| unsafe {
-        Unit {
-            code: unit_code(meta[r].add(u * UNIT / 8 * width), width),
-            values: l.series(values[r].add(u * UNIT)),
-        }
-    })
+    std::array::from_fn(|r| unsafe { unit_code(meta[r].add(u * UNIT / 8 * width), width) })
 }
 
 /// Elements from one row of the panel of B to the next.
@@ -110,10 +96,11 @@ fn distance<L: Lanes, const V: usize, const PACKED: bool>(job: &TileJob) -> isiz
     if PACKED { (V * L::COUNT).cast_signed() } else { job.ldb }
 }
 
-/// Value `J` of a unit of each row; `b` is the row of B that the unit begins with.
+/// Value `J` of a unit of each row, whose values and indices are given; `b` is the row of B that the unit begins
+/// with.
 ///
 /// # Safety
-/// The rows of B of the unit must be readable.
+/// The values and the rows of B of the unit must be readable.
 #[inline(always)]
 unsafe fn step<
     L: Lanes,
@@ -125,15 +112,15 @@ unsafe fn step<
 >(
     l: L,
     acc: &mut [[L::F; V]; R],
-    unit: &[Unit<L>; R],
+    (values, codes): ([*const f32; R], [u64; R]),
     b: *const f32,
     ldb: isize,
 ) {
     for r in 0..R {
-        let index = (unit[r].code >> (J * index_bits(M))) as usize & (M - 1);
+        let index = (codes[r] >> (J * index_bits(M))) as usize & (M - 1);
         // SAFETY: value J of the unit; row (J / N) * M + index of its rows of B.
         unsafe {
-            let a = l.nth::<J>(unit[r].values);
+            let a = l.splat(values[r].add(J).read_unaligned());
             let b = b.offset((J / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
             for v in 0..V {
                 acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
@@ -142,7 +129,7 @@ unsafe fn step<
     }
 }
 
-/// Rows `first .. first + R`. `ahead` is unit 0 of them, and then of the rows at `next`.
+/// Rows `first .. first + R`. `ahead` holds the indices of their unit 0, and then of the rows at `next`.
 ///
 /// # Safety
 /// As [`tile`]; both rows must exist, and `units` units of each.
@@ -160,7 +147,7 @@ unsafe fn some_rows<
     first: usize,
     next: usize,
     units: usize,
-    ahead: &mut Option<[Unit<L>; R]>,
+    ahead: &mut [u64; R],
 ) {
     let width = index_bits(M);
     let ldb = distance::<L, V, PACKED>(job);
@@ -212,15 +199,15 @@ unsafe fn some_rows<
     let unit_groups = UNIT / N;
     let mut b = job.b;
     for u in 0..units {
-        let Some(unit) = *ahead else { break };
+        let unit = (values.map(|values| values.wrapping_add(u * UNIT)), *ahead);
         let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
         // SAFETY: a unit of these rows, or of those at `next`.
-        *ahead = Some(unsafe { read_unit::<L, M, R>(l, rows, next) });
+        *ahead = unsafe { unit_codes::<M, R>(rows, next) };
         // Written out, so that every shift and every distance is a constant.
         macro_rules! steps {
             ($($j:literal)*) => {
                 // SAFETY: the rows of B of unit u.
-                $(unsafe { step::<L, N, M, R, V, $j>(l, &mut acc, &unit, b, ldb) };)*
+                $(unsafe { step::<L, N, M, R, V, $j>(l, &mut acc, unit, b, ldb) };)*
             };
         }
         steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);

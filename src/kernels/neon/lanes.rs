@@ -23,7 +23,6 @@ unsafe impl Lanes for Neon {
     type F = float32x4_t;
     type U = uint32x4_t;
     type M = uint32x4_t;
-    type Series = *const f32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
@@ -189,15 +188,6 @@ unsafe impl Lanes for Neon {
     unsafe fn store(self, p: *mut f32, a: float32x4_t) {
         // SAFETY: the token; the caller's promise.
         unsafe { vst1q_f32(p, a) }
-    }
-    #[inline(always)]
-    unsafe fn series(self, p: *const f32) -> *const f32 {
-        p
-    }
-    #[inline(always)]
-    unsafe fn nth<const K: usize>(self, series: *const f32) -> float32x4_t {
-        // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> uint32x4_t {

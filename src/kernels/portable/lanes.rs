@@ -23,7 +23,6 @@ unsafe impl Lanes for Portable {
     type F = f32x8;
     type U = u32x8;
     type M = f32x8;
-    type Series = *const f32;
 
     #[inline(always)]
     fn splat(self, x: f32) -> f32x8 {
@@ -210,15 +209,6 @@ unsafe impl Lanes for Portable {
     unsafe fn store(self, p: *mut f32, a: f32x8) {
         // SAFETY: eight elements are writable.
         unsafe { p.cast::<[f32; 8]>().write_unaligned(a.to_array()) }
-    }
-    #[inline(always)]
-    unsafe fn series(self, p: *const f32) -> *const f32 {
-        p
-    }
-    #[inline(always)]
-    unsafe fn nth<const K: usize>(self, series: *const f32) -> f32x8 {
-        // SAFETY: the caller's promise.
-        self.splat(unsafe { series.add(K).read_unaligned() })
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> u32x8 {
