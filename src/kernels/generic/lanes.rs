@@ -15,6 +15,8 @@
 pub(crate) unsafe trait Lanes: Copy {
     /// Lanes of a vector.
     const COUNT: usize;
+    /// Whether [`fma`](Lanes::fma) is an instruction.
+    const FUSED: bool = true;
     /// f32 lanes.
     type F: Copy;
     /// u32 lanes.

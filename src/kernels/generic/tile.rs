@@ -96,32 +96,26 @@ fn distance<L: Lanes, const V: usize, const PACKED: bool>(job: &TileJob) -> isiz
     if PACKED { (V * L::COUNT).cast_signed() } else { job.ldb }
 }
 
-/// Value `J` of a unit of each row, whose values and indices are given; `b` is the row of B that the unit begins
+/// Value `j` of a unit of each row, whose values and indices are given; `b` is the row of B that the unit begins
 /// with.
 ///
 /// # Safety
 /// The values and the rows of B of the unit must be readable.
 #[inline(always)]
-unsafe fn step<
-    L: Lanes,
-    const N: usize,
-    const M: usize,
-    const R: usize,
-    const V: usize,
-    const J: usize,
->(
+unsafe fn step<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
     l: L,
     acc: &mut [[L::F; V]; R],
     (values, codes): ([*const f32; R], [u64; R]),
     b: *const f32,
     ldb: isize,
+    j: usize,
 ) {
     for r in 0..R {
-        let index = (codes[r] >> (J * index_bits(M))) as usize & (M - 1);
-        // SAFETY: value J of the unit; row (J / N) * M + index of its rows of B.
+        let index = (codes[r] >> (j * index_bits(M))) as usize & (M - 1);
+        // SAFETY: value j of the unit; row (j / N) * M + index of its rows of B.
         unsafe {
-            let a = l.splat(values[r].add(J).read_unaligned());
-            let b = b.offset((J / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
+            let a = l.splat(values[r].add(j).read_unaligned());
+            let b = b.offset((j / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
             for v in 0..V {
                 acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
             }
@@ -203,14 +197,22 @@ unsafe fn some_rows<
         let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
         // SAFETY: a unit of these rows, or of those at `next`.
         *ahead = unsafe { unit_codes::<M, R>(rows, next) };
-        // Written out, so that every shift and every distance is a constant.
+        // Written out, so that every shift and every distance is a constant; what it would be of emulated
+        // multiply-adds takes a compiler minutes.
         macro_rules! steps {
             ($($j:literal)*) => {
                 // SAFETY: the rows of B of unit u.
-                $(unsafe { step::<L, N, M, R, V, $j>(l, &mut acc, unit, b, ldb) };)*
+                $(unsafe { step::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, $j) };)*
             };
         }
-        steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        if L::FUSED {
+            steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        } else {
+            for j in 0..UNIT {
+                // SAFETY: the rows of B of unit u.
+                unsafe { step::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, j) };
+            }
+        }
         b = b.wrapping_offset((unit_groups * M).cast_signed() * ldb);
     }
     for j in 0..(job.groups % unit_groups) * N {
