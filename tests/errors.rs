@@ -985,6 +985,23 @@ fn in_place_through_two_views() {
     assert!(same_bits(&data, &want));
 }
 
+/// With one leading dimension, but elements of a row that are not neighbours: 0 and 3 of each row, among which 2 and 3
+/// lie.
+#[test]
+fn interleaved_views_with_gaps() {
+    let mut buffer = vec![1.0; 64];
+    let before = buffer.clone();
+    let base = buffer.as_mut_ptr();
+    let b = [1.0; 4];
+    for (c_from, c_step, a_from, a_step) in [(0, 3, 2, 1), (2, 1, 0, 3)] {
+        let a = raw(base.wrapping_add(a_from), 4, 2, 8, a_step);
+        let c = raw_mut(base.wrapping_add(c_from), 4, 2, 8, c_step);
+        let (m, b) = (Method::Magnitude, view(&b, 2, 2));
+        overlaps(prune_gemm(&OPTIONS, &mut Scratch::new(), m, P, 1.0, a, b, 0.0, c), "c", "a");
+    }
+    assert!(same_bits(&buffer, &before));
+}
+
 /// A and C as columns of one matrix, of every place and width: legal exactly where no element is shared.
 #[test]
 fn interleaved_views_of_every_width() {

@@ -258,6 +258,17 @@ fn published_random_words_choose() {
     }
 }
 
+/// u is the *middle* of its cell of 2^-23: the first word of key and counter zero is the published 6627e8d5, so u 2^23 is
+/// 3347444 and a half, between intervals that end there and one further.
+#[test]
+fn the_middle_of_a_cell() {
+    const CELL: u32 = 0x6627_E8D5 >> 9;
+    for (below, index) in [(CELL, 1), (CELL + 1, 0)] {
+        let x = [below, (1 << 23) - below].map(|x| x as f32);
+        row(MVUE, Pattern::N1M2, &x, &[8_388_608.0], &[index]);
+    }
+}
+
 /// Four rows of eight, pruned by magnitude to 2:4, compressed, multiplied.
 #[test]
 fn a_product_by_hand() {

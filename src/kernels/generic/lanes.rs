@@ -15,8 +15,9 @@
 pub(crate) unsafe trait Lanes: Copy {
     /// Lanes of a vector.
     const COUNT: usize;
-    /// Whether [`fma`](Lanes::fma) is an instruction.
-    const FUSED: bool = true;
+    /// Whether the micro-kernel's steps are written out: not of lanes that are emulated, which takes a compiler
+    /// minutes.
+    const WRITTEN_OUT: bool = true;
     /// f32 lanes.
     type F: Copy;
     /// u32 lanes.

@@ -197,15 +197,14 @@ unsafe fn some_rows<
         let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
         // SAFETY: a unit of these rows, or of those at `next`.
         *ahead = unsafe { unit_codes::<M, R>(rows, next) };
-        // Written out, so that every shift and every distance is a constant; what it would be of emulated
-        // multiply-adds takes a compiler minutes.
+        // Written out, so that every shift and every distance is a constant.
         macro_rules! steps {
             ($($j:literal)*) => {
                 // SAFETY: the rows of B of unit u.
                 $(unsafe { step::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, $j) };)*
             };
         }
-        if L::FUSED {
+        if L::WRITTEN_OUT {
             steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
         } else {
             for j in 0..UNIT {

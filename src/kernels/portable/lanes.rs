@@ -20,8 +20,7 @@ fn floats(a: u32x8) -> f32x8 {
 // SAFETY: eight lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
 unsafe impl Lanes for Portable {
     const COUNT: usize = 8;
-    const FUSED: bool =
-        cfg!(any(target_feature = "fma", target_arch = "aarch64", target_arch = "s390x"));
+    const WRITTEN_OUT: bool = false;
     type F = f32x8;
     type U = u32x8;
     type M = f32x8;
@@ -52,8 +51,15 @@ unsafe impl Lanes for Portable {
         let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
         let mut out = [0.0; 8];
         for i in 0..8 {
-            out[i] =
-                if Self::FUSED { a[i].mul_add(b[i], c[i]) } else { fma_by_f64(a[i], b[i], c[i]) };
+            out[i] = if cfg!(any(
+                target_feature = "fma",
+                target_arch = "aarch64",
+                target_arch = "s390x"
+            )) {
+                a[i].mul_add(b[i], c[i])
+            } else {
+                fma_by_f64(a[i], b[i], c[i])
+            };
         }
         f32x8::new(out)
     }
