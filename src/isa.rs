@@ -73,7 +73,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => kernels::avx2::is_available().then_some(&kernels::avx2::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => kernels::avx512::is_available().then_some(&kernels::avx512::KERNELS),
+            Self::Avx512 => kernels::avx512::is_available().then(kernels::avx512::kernels),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::Neon => kernels::neon::is_available().then_some(&kernels::neon::KERNELS),
             // The levels of other architectures.

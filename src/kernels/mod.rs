@@ -273,17 +273,35 @@ pub(crate) struct PatternKernels {
     /// Any strides, made for columns of A contiguous; by [`Selector`].
     pub(crate) compress_cols: [CompressFn; SELECTORS],
     pub(crate) expand: ExpandFn,
-    /// By [`TILE_VECTORS`], for rows of B that are as far apart as the panel is wide.
-    pub(crate) tile: [TileFn; TILE_VECTORS.len()],
-    /// For the widest panel and rows of B that are `ldb` apart: of products with few rows.
-    pub(crate) tile_in_place: TileFn,
     pub(crate) narrow: NarrowFn,
+}
+
+/// The micro-kernels of one pattern.
+pub(crate) struct PatternTiles {
+    /// By [`TILE_VECTORS`], for rows of B that are as far apart as the panel is wide.
+    pub(crate) packed: [TileFn; TILE_VECTORS.len()],
+    /// For the widest panel and rows of B that are `ldb` apart: of products with few rows.
+    pub(crate) in_place: TileFn,
+}
+
+/// The micro-kernels of one vector length.
+pub(crate) struct Tiles {
+    /// Of a vector; panels are multiples of it.
+    pub(crate) lanes: usize,
+    pub(crate) patterns: [PatternTiles; Pattern::ALL.len()],
+}
+
+impl Tiles {
+    pub(crate) fn of(&self, pattern: Pattern) -> &PatternTiles {
+        &self.patterns[pattern.ordinal()]
+    }
 }
 
 /// The kernels of one level.
 pub(crate) struct Kernels {
     pub(crate) lanes: usize,
     pub(crate) patterns: [PatternKernels; Pattern::ALL.len()],
+    pub(crate) tiles: &'static Tiles,
     /// `target[j][i] = source[i][j]`.
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
@@ -308,6 +326,12 @@ macro_rules! pattern_kernels {
 }
 pub(crate) use pattern_kernels;
 
+/// `tiles::<N, M>()` of every pattern.
+macro_rules! pattern_tiles {
+    ($(($name:ident, $n:literal, $m:literal)),*) => { [$(tiles::<$n, $m>()),*] };
+}
+pub(crate) use pattern_tiles;
+
 /// The functions and the table of one level: the generic algorithms, compiled with its features.
 ///
 /// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
@@ -321,8 +345,8 @@ macro_rules! kernel_table {
             Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
         };
         use $crate::kernels::{
-            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, TileJob, TransposableJob,
-            generic, no_such_kernel, pattern_kernels,
+            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, TileJob, Tiles,
+            TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -405,21 +429,32 @@ macro_rules! kernel_table {
                     compress_cols::<SoftThreshold, N, M>,
                 ],
                 expand: expand::<N, M>,
-                tile: [
+                narrow: narrow::<N, M>,
+            }
+        }
+
+        const fn tiles<const N: usize, const M: usize>() -> PatternTiles {
+            PatternTiles {
+                packed: [
                     tile::<N, M, $r8, 8>,
                     tile::<N, M, $r4, 4>,
                     tile::<N, M, $r2, 2>,
                     tile::<N, M, $r1, 1>,
                 ],
-                tile_in_place: tile_in_place::<N, M, { $crate::kernels::TILE_VECTORS[0] }>,
-                narrow: narrow::<N, M>,
+                in_place: tile_in_place::<N, M, { $crate::kernels::TILE_VECTORS[0] }>,
             }
         }
 
+        /// The micro-kernels of this level.
+        pub(crate) static TILES: Tiles =
+            Tiles { lanes: $count, patterns: $crate::pattern::for_each_pattern!(pattern_tiles) };
+
         /// The kernels of this level.
-        pub(crate) static KERNELS: Kernels = Kernels {
+        pub(crate) static KERNELS: Kernels = TABLE;
+        const TABLE: Kernels = Kernels {
             lanes: $count,
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
+            tiles: &TILES,
             transpose,
             pack,
             transposable,

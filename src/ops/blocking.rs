@@ -42,11 +42,14 @@ pub(super) struct Blocking {
     pub(super) pack: bool,
     /// The widest panel, by its place in [`TILE_VECTORS`].
     widest: usize,
+    /// Of a vector of a panel.
     lanes: usize,
     /// Entries of eight groups: the indices of that many fill whole bytes.
     pub(super) unit: usize,
     /// The most columns that are computed with rows in lanes.
     narrow: usize,
+    /// The fewest rows for which more than two columns are.
+    narrow_rows: usize,
     /// Whether rows share indices.
     grouped: bool,
     /// f32s of a slice.
@@ -90,16 +93,17 @@ impl Blocking {
         threads: usize,
         by_rows: bool,
     ) -> Self {
-        let lanes = kernels.lanes;
+        let grouped = pattern.group() > 1;
+        let lanes = if grouped { kernels.lanes } else { kernels.tiles.lanes };
         let unit = 8 * pattern.m();
         let sparsity = pattern.m() / pattern.n();
         let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
         let mut widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
-        if pattern.group() > 1 {
+        if grouped {
             widest = widest.max(group_panel(kernels, pattern.group()));
         }
         let pack = extent.rows >= PACK_ROWS;
-        if !pack && pattern.group() == 1 {
+        if !pack && !grouped {
             // Nothing has to stay in the first-level cache.
             widest = 0;
         }
@@ -126,14 +130,25 @@ impl Blocking {
         // Groups of rows stay whole.
         let rows = rows.next_multiple_of(pattern.group());
         let staged = (STAGED * sparsity / rows / step).max(1) * step;
-        let grouped = pattern.group() > 1;
         let slice = match pattern.group() {
             1 => SLICE,
             // A panel of them in the first-level cache.
             2..LARGE_GROUP => SLICE * GROUP_VECTORS / TILE_VECTORS[widest],
             _ => GROUP_SLICE,
         };
-        Self { rows, cols, staged, pack, widest, lanes, unit, narrow: few, grouped, slice }
+        Self {
+            rows,
+            cols,
+            staged,
+            pack,
+            widest,
+            lanes,
+            unit,
+            narrow: few,
+            narrow_rows: (3 * kernels.lanes).div_ceil(4),
+            grouped,
+            slice,
+        }
     }
 
     /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
@@ -147,7 +162,7 @@ impl Blocking {
     /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes. (For one
     /// or two a panel of B costs so much to pack that few rows do not matter.)
     pub(super) const fn narrow(&self, left: usize, rows: usize) -> bool {
-        left <= self.narrow && (left <= 2 || 4 * rows >= 3 * self.lanes)
+        left <= self.narrow && (left <= 2 || rows >= self.narrow_rows)
     }
 
     /// Inner entries of a packed slice of a panel so wide.

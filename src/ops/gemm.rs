@@ -422,7 +422,7 @@ impl Product<'_> {
         (c, between): (Rows, Rows),
     ) {
         let p = self.pattern;
-        let kernels = self.kernels.of(p);
+        let tiles = self.kernels.tiles.of(p);
         let (_, width) = self.blocking.panel(cols.len());
         // What is read in place ends where a slice may begin: on a whole byte of indices.
         let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;
@@ -435,10 +435,10 @@ impl Product<'_> {
         loop {
             let (tile, to, b, ldb);
             if in_place && from < whole {
-                (tile, to) = (kernels.tile_in_place, whole);
+                (tile, to) = (tiles.in_place, whole);
                 (b, ldb) = (self.b.address(from, cols.start), self.b.row_stride);
             } else {
-                tile = kernels.tile[place];
+                tile = tiles.packed[place];
                 to = k.end.min(from + self.blocking.slice(width));
                 // SAFETY: the slice holds it.
                 unsafe { self.pack(from..to, cols.clone(), width, slice) };

@@ -207,6 +207,21 @@ unsafe impl Lanes for Avx2 {
         unsafe { _mm256_loadu_ps(p) }
     }
     #[inline(always)]
+    unsafe fn load_four(self, p: *const f32) -> __m256 {
+        // SAFETY: the token; the caller's promise.
+        let four = unsafe { _mm_loadu_ps(p) };
+        self.0.avx._mm256_insertf128_ps::<1>(self.0.avx._mm256_castps128_ps256(four), four)
+    }
+    #[inline(always)]
+    fn places(self) -> [__m256i; 4] {
+        // Hidden from LLVM, which would make a broadcast from memory of each permutation that it sees through.
+        std::hint::black_box([self.splat_u(0), self.splat_u(1), self.splat_u(2), self.splat_u(3)])
+    }
+    #[inline(always)]
+    fn nth_of_four(self, four: __m256, places: &[__m256i; 4], i: usize) -> __m256 {
+        self.0.avx._mm256_permutevar_ps(four, places[i])
+    }
+    #[inline(always)]
     unsafe fn store(self, p: *mut f32, a: __m256) {
         // SAFETY: the token; the caller's promise.
         unsafe { _mm256_storeu_ps(p, a) }

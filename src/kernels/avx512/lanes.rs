@@ -219,6 +219,20 @@ unsafe impl Lanes for Avx512 {
         unsafe { _mm512_storeu_ps(p, a) }
     }
     #[inline(always)]
+    unsafe fn load_four(self, p: *const f32) -> __m512 {
+        // SAFETY: the token; the caller's promise.
+        self.0.avx512f._mm512_broadcast_f32x4(unsafe { _mm_loadu_ps(p) })
+    }
+    #[inline(always)]
+    fn places(self) -> [__m512i; 4] {
+        // Hidden from LLVM, which would make a broadcast from memory of each permutation that it sees through.
+        std::hint::black_box([self.splat_u(0), self.splat_u(1), self.splat_u(2), self.splat_u(3)])
+    }
+    #[inline(always)]
+    fn nth_of_four(self, four: __m512, places: &[__m512i; 4], i: usize) -> __m512 {
+        self.0.avx512f._mm512_permutevar_ps(four, places[i])
+    }
+    #[inline(always)]
     fn prefetch(self, p: *const f32) {
         // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }

@@ -104,6 +104,15 @@ pub(crate) unsafe trait Lanes: Copy {
     /// # Safety
     /// `COUNT` elements from `p` on must be writable.
     unsafe fn store(self, p: *mut f32, a: Self::F);
+    /// Four elements, for [`nth_of_four`](Lanes::nth_of_four).
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_four(self, p: *const f32) -> Self::F;
+    /// What [`nth_of_four`](Lanes::nth_of_four) permutes by: made once, outside of the loop.
+    fn places(self) -> [Self::U; 4];
+    /// Element `i`, below 4, of [`load_four`](Lanes::load_four) in every lane.
+    fn nth_of_four(self, four: Self::F, places: &[Self::U; 4], i: usize) -> Self::F;
     /// A hint that the line of `p`, which may be any address, is read soon.
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}

@@ -69,11 +69,14 @@ unsafe fn rows<
         // SAFETY: unit 0 of the first rows.
         ahead = unsafe { unit_codes::<M, R>(&row_pointers(job, range.start), 0) };
     }
+    let places = l.places();
     let mut first = range.start;
     while first < range.end {
         let next = if first + R < range.end { first + R } else { first };
         // SAFETY: rows of the range, and those after them or the same.
-        unsafe { some_rows::<L, N, M, R, V, PACKED>(l, job, first, next, units, &mut ahead) };
+        unsafe {
+            some_rows::<L, N, M, R, V, PACKED>(l, job, first, next, units, &mut ahead, &places);
+        }
         first += R;
     }
 }
@@ -96,28 +99,38 @@ fn distance<L: Lanes, const V: usize, const PACKED: bool>(job: &TileJob) -> isiz
     if PACKED { (V * L::COUNT).cast_signed() } else { job.ldb }
 }
 
-/// Value `j` of a unit of each row, whose values and indices are given; `b` is the row of B that the unit begins
-/// with.
+/// Values `4 * q .. 4 * q + 4` of a unit of each row, whose values and indices are given; `b` is the row of B that
+/// the unit begins with. One load serves four values, and a permutation broadcasts each: a broadcast from memory would
+/// take a place at the load ports, which the rows of B saturate.
 ///
 /// # Safety
 /// The values and the rows of B of the unit must be readable.
 #[inline(always)]
-unsafe fn step<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
+unsafe fn four_steps<L: Lanes, const N: usize, const M: usize, const R: usize, const V: usize>(
     l: L,
     acc: &mut [[L::F; V]; R],
     (values, codes): ([*const f32; R], [u64; R]),
     b: *const f32,
     ldb: isize,
-    j: usize,
+    places: &[L::U; 4],
+    q: usize,
 ) {
+    let mut four = [l.splat(0.0); R];
     for r in 0..R {
-        let index = (codes[r] >> (j * index_bits(M))) as usize & (M - 1);
-        // SAFETY: value j of the unit; row (j / N) * M + index of its rows of B.
-        unsafe {
-            let a = l.splat(values[r].add(j).read_unaligned());
-            let b = b.offset((j / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
-            for v in 0..V {
-                acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
+        // SAFETY: four values of the unit.
+        four[r] = unsafe { l.load_four(values[r].add(4 * q)) };
+    }
+    for i in 0..4 {
+        let j = 4 * q + i;
+        for r in 0..R {
+            let index = (codes[r] >> (j * index_bits(M))) as usize & (M - 1);
+            let a = l.nth_of_four(four[r], places, i);
+            // SAFETY: row (j / N) * M + index of the unit's rows of B.
+            unsafe {
+                let b = b.offset((j / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
+                for v in 0..V {
+                    acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
+                }
             }
         }
     }
@@ -142,6 +155,7 @@ unsafe fn some_rows<
     next: usize,
     units: usize,
     ahead: &mut [u64; R],
+    places: &[L::U; 4],
 ) {
     let width = index_bits(M);
     let ldb = distance::<L, V, PACKED>(job);
@@ -199,17 +213,17 @@ unsafe fn some_rows<
         *ahead = unsafe { unit_codes::<M, R>(rows, next) };
         // Written out, so that every shift and every distance is a constant.
         macro_rules! steps {
-            ($($j:literal)*) => {
-                // SAFETY: the rows of B of unit u.
-                $(unsafe { step::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, $j) };)*
+            ($($q:literal)*) => {
+                // SAFETY: the values and the rows of B of unit u.
+                $(unsafe { four_steps::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, places, $q) };)*
             };
         }
         if L::WRITTEN_OUT {
-            steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+            steps!(0 1 2 3);
         } else {
-            for j in 0..UNIT {
-                // SAFETY: the rows of B of unit u.
-                unsafe { step::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, j) };
+            for q in 0..UNIT / 4 {
+                // SAFETY: the values and the rows of B of unit u.
+                unsafe { four_steps::<L, N, M, R, V>(l, &mut acc, unit, b, ldb, places, q) };
             }
         }
         b = b.wrapping_offset((unit_groups * M).cast_signed() * ldb);
@@ -362,6 +376,110 @@ pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
                     l.load_first(source.add(j), job.cols - j),
                     job.cols - j,
                 );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::{self, Init, TILE_VECTORS, TileJob, Tiles};
+    use crate::pattern::Pattern;
+
+    /// The tables that this CPU can run: a call takes one of them, by level and CPU.
+    fn tables() -> Vec<(&'static str, &'static Tiles)> {
+        let mut all = vec![("portable", &kernels::portable::TILES)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if kernels::avx2::is_available() {
+                all.push(("avx2", &kernels::avx2::TILES));
+            }
+            if kernels::avx512::is_available() {
+                all.push(("avx512", &kernels::avx512::TILES));
+            }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        if kernels::neon::is_available() {
+            all.push(("neon", &kernels::neon::TILES));
+        }
+        all
+    }
+
+    /// Numbers of mixed size and sign.
+    fn numbers(seed: u32, len: usize) -> Vec<f32> {
+        let words = (0..len).map(|i| (i as u32 ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
+        words
+            .map(|w| (w as f32 / 8_388_608.0 - 1.0) * if w % 5 == 0 { 1e-3 } else { 1.0 })
+            .collect()
+    }
+
+    #[test]
+    fn micro_kernels_of_every_length_return_the_reference_bits() {
+        for (name, tiles) in tables() {
+            for &pattern in Pattern::ALL {
+                for (place, vectors) in TILE_VECTORS.into_iter().enumerate() {
+                    let width = vectors * tiles.lanes;
+                    for (rows, groups, cols) in [
+                        (1, 1, width),
+                        (4, 16, width),
+                        (5, 33, width),
+                        (7, 24, width - 1),
+                        (9, 17, 1 + width / 2),
+                    ] {
+                        let case = (name, pattern, width, rows, groups, cols);
+                        check(tiles, pattern, place, (width, rows, groups, cols), case);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(
+        tiles: &Tiles,
+        p: Pattern,
+        place: usize,
+        (width, rows, groups, cols): (usize, usize, usize, usize),
+        case: impl std::fmt::Debug,
+    ) {
+        let (ld_values, ld_meta) = (groups * p.n() + 3, (groups * p.group_bits()).div_ceil(8) + 1);
+        let (ldc, inner) = (cols + 2, groups * p.m());
+        let values = numbers(1, rows * ld_values);
+        let b = numbers(2, inner * width);
+        let old = numbers(3, rows * ldc);
+        // Any bytes will do.
+        let meta: Vec<u8> = (0..rows * ld_meta).map(|i| (i * 167 + i / 7) as u8).collect();
+        let reference = kernels::reference::TILES.of(p);
+        let of = tiles.of(p);
+        for init in [Init::Zero, Init::Load, Init::Scale(-0.3)] {
+            let run = |tile: kernels::TileFn| {
+                let mut c = old.clone();
+                // SAFETY: a table that the CPU can run; every buffer holds what the job names.
+                unsafe {
+                    tile(&TileJob {
+                        values: values.as_ptr(),
+                        ld_values,
+                        meta: meta.as_ptr(),
+                        ld_meta,
+                        rows,
+                        groups,
+                        b: b.as_ptr(),
+                        ldb: width.cast_signed(),
+                        c: c.as_mut_ptr(),
+                        ldc: ldc.cast_signed(),
+                        from: c.as_ptr(),
+                        ld_from: ldc.cast_signed(),
+                        cols,
+                        init,
+                        far: std::ptr::null(),
+                        ld_far: 0,
+                    });
+                }
+                c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let want = run(reference.packed[place]);
+            assert!(run(of.packed[place]) == want, "{case:?}, {init:?}");
+            if place == 0 {
+                assert!(run(of.in_place) == want, "in place: {case:?}, {init:?}");
             }
         }
     }

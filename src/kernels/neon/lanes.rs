@@ -185,6 +185,27 @@ unsafe impl Lanes for Neon {
         unsafe { vld1q_f32(p) }
     }
     #[inline(always)]
+    unsafe fn load_four(self, p: *const f32) -> float32x4_t {
+        // SAFETY: the token; the caller's promise.
+        unsafe { vld1q_f32(p) }
+    }
+    #[inline(always)]
+    fn places(self) -> [uint32x4_t; 4] {
+        [self.splat_u(0); 4]
+    }
+    #[inline(always)]
+    fn nth_of_four(self, four: float32x4_t, _places: &[uint32x4_t; 4], i: usize) -> float32x4_t {
+        // SAFETY: the token.
+        unsafe {
+            match i {
+                0 => vdupq_laneq_f32::<0>(four),
+                1 => vdupq_laneq_f32::<1>(four),
+                2 => vdupq_laneq_f32::<2>(four),
+                _ => vdupq_laneq_f32::<3>(four),
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn store(self, p: *mut f32, a: float32x4_t) {
         // SAFETY: the token; the caller's promise.
         unsafe { vst1q_f32(p, a) }

@@ -207,6 +207,20 @@ unsafe impl Lanes for Portable {
         f32x8::new(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
     }
     #[inline(always)]
+    unsafe fn load_four(self, p: *const f32) -> f32x8 {
+        // SAFETY: four elements are readable.
+        let [a, b, c, d] = unsafe { p.cast::<[f32; 4]>().read_unaligned() };
+        f32x8::new([a, b, c, d, a, b, c, d])
+    }
+    #[inline(always)]
+    fn places(self) -> [u32x8; 4] {
+        [self.splat_u(0); 4]
+    }
+    #[inline(always)]
+    fn nth_of_four(self, four: f32x8, _: &[u32x8; 4], i: usize) -> f32x8 {
+        f32x8::splat(four.to_array()[i])
+    }
+    #[inline(always)]
     unsafe fn store(self, p: *mut f32, a: f32x8) {
         // SAFETY: eight elements are writable.
         unsafe { p.cast::<[f32; 8]>().write_unaligned(a.to_array()) }

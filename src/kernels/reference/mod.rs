@@ -6,8 +6,8 @@ mod tensor;
 mod transposable;
 
 use super::{
-    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, NarrowJob, PatternKernels, Selector,
-    TileJob, generic::lanes::unpack_codes, pattern_kernels,
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, NarrowJob, PatternKernels, PatternTiles,
+    Selector, TileJob, Tiles, generic::lanes::unpack_codes, pattern_kernels, pattern_tiles,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -195,16 +195,22 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             compress::<SOFT_THRESHOLD, N, M>,
         ],
         expand: expand::<N, M>,
-        tile: [tile::<N, M>; 4],
-        tile_in_place: tile::<N, M>,
         narrow: narrow::<N, M>,
     }
 }
+
+const fn tiles<const N: usize, const M: usize>() -> PatternTiles {
+    PatternTiles { packed: [tile::<N, M>; 4], in_place: tile::<N, M> }
+}
+
+pub(crate) static TILES: Tiles =
+    Tiles { lanes: 4, patterns: crate::pattern::for_each_pattern!(pattern_tiles) };
 
 /// The kernels of this level. `lanes` is what its callers cut panels by; any number would do.
 pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 4,
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
+    tiles: &TILES,
     transpose,
     pack,
     transposable: transposable::tiles,
