@@ -17,6 +17,7 @@
 )]
 #![expect(clippy::needless_range_loop, reason = "a lane number indexes several arrays at once")]
 
+pub(crate) mod cpu;
 pub(crate) mod generic;
 pub(crate) mod group;
 pub(crate) mod portable;
@@ -54,6 +55,8 @@ pub(crate) struct CompressJob {
     /// Where row 0 and group 0 of the job lie in the whole matrix.
     pub(crate) row0: u32,
     pub(crate) group0: u32,
+    /// See [`cpu::Cpu`].
+    pub(crate) far_into_l2: bool,
 }
 
 impl CompressJob {

@@ -4,6 +4,7 @@ use super::{Method, Options, check, group};
 use crate::compressed::CompressedMut;
 use crate::error::Error;
 use crate::isa::kernels_for;
+use crate::kernels::cpu::cpu;
 use crate::kernels::{CompressJob, Kernels, RngKey};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
@@ -143,6 +144,7 @@ pub(super) unsafe fn compress_block(
         key: RngKey { seed: rng.seed, stream: rng.stream },
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+        far_into_l2: cpu().far_into_l2,
     };
     let of = kernels.of(pattern);
     let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };

@@ -232,6 +232,11 @@ unsafe impl Lanes for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
+    fn prefetch_far(self, p: *const f32) {
+        // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m256i {
         // SAFETY: the token; the caller's promise.
         unsafe { _mm256_loadu_si256(p.cast()) }

@@ -238,6 +238,11 @@ unsafe impl Lanes for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
+    fn prefetch_far(self, p: *const f32) {
+        // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m512i {
         // SAFETY: the token; the caller's promise.
         unsafe { _mm512_loadu_si512(p.cast()) }

@@ -326,7 +326,8 @@ impl Band {
                 // SAFETY: column t * M + i of the source.
                 *x = unsafe { l.load(column) };
                 if strip == 0 {
-                    l.prefetch(column.wrapping_offset(ahead));
+                    let next = column.wrapping_offset(ahead);
+                    if job.far_into_l2 { l.prefetch_far(next) } else { l.prefetch(next) }
                 }
             }
             // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 vectors.
@@ -359,11 +360,13 @@ impl Band {
             let target = job.values.add(r * job.ld_values + g * N);
             let stride = job.ld_values.cast_signed();
             if full {
-                // Where stores are less than a line, the lines of the next band are fetched first.
-                if L::COUNT < LINE {
+                // The lines of the next band: where stores are less than a line, they are read before they are
+                // written.
+                if job.far_into_l2 || L::COUNT < LINE {
                     for lane in 0..L::COUNT {
                         let next = (lane + BAND).cast_signed();
-                        l.prefetch(target.wrapping_offset(next.wrapping_mul(stride)));
+                        let next = target.wrapping_offset(next.wrapping_mul(stride));
+                        if job.far_into_l2 { l.prefetch_far(next) } else { l.prefetch(next) }
                     }
                 }
                 for square in 0..(batch * N) / L::COUNT {

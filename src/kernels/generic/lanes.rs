@@ -116,6 +116,9 @@ pub(crate) unsafe trait Lanes: Copy {
     /// A hint that the line of `p`, which may be any address, is read soon.
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}
+    /// The same, into a second-level cache.
+    #[inline(always)]
+    fn prefetch_far(self, _: *const f32) {}
 
     /// # Safety
     /// As [`load`](Lanes::load).
