@@ -45,14 +45,12 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                         load::<L, N>(l, padded.as_ptr())
                     };
                     let x = interleave::<L, M>(l, spread(l, kept, code));
-                    let mut padded = [0.0; 16 * MAX_LANES];
-                    let target = if whole { out.add(g * M) } else { padded.as_mut_ptr() };
-                    for (i, &x) in x.iter().enumerate() {
-                        l.store(target.add(i * L::COUNT), x);
-                    }
-                    if !whole {
-                        let entries = job.cols - g * M;
-                        copy_elements(padded.as_ptr(), out.add(g * M), entries);
+                    if whole {
+                        store(l, out.add(g * M), x);
+                    } else {
+                        let mut padded = [0.0; 16 * MAX_LANES];
+                        store(l, padded.as_mut_ptr(), x);
+                        copy_elements(padded.as_ptr(), out.add(g * M), job.cols - g * M);
                     }
                 }
                 v += L::COUNT;
@@ -72,6 +70,16 @@ unsafe fn load<L: Lanes, const N: usize>(l: L, values: *const f32) -> [L::F; N] 
         *kept = unsafe { l.load(values.add(k * L::COUNT)) };
     }
     deinterleave(l, kept)
+}
+
+/// # Safety
+/// `M * COUNT` elements must be writable.
+#[inline(always)]
+unsafe fn store<L: Lanes, const M: usize>(l: L, out: *mut f32, x: [L::F; M]) {
+    for (i, &x) in x.iter().enumerate() {
+        // SAFETY: i < M.
+        unsafe { l.store(out.add(i * L::COUNT), x) };
+    }
 }
 
 #[inline(always)]

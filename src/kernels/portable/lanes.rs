@@ -1,7 +1,7 @@
 //! Eight lanes of `wide`.
 
 use crate::kernels::generic::Lanes;
-use wide::{f32x8, u32x4, u32x8, u64x4};
+use wide::{f32x4, f32x8, u32x4, u32x8, u64x4};
 
 /// The token: nothing to prove.
 #[derive(Clone, Copy)]
@@ -229,6 +229,28 @@ unsafe impl Lanes for Portable {
     unsafe fn load_u(self, p: *const u32) -> u32x8 {
         // SAFETY: eight elements are readable.
         u32x8::new(unsafe { p.cast::<[u32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
+        // Four squares of half the size, for which there are instructions.
+        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            let mut square = [f32x4::ZERO; 4];
+            for r in 0..4 {
+                // SAFETY: half of row i + r of the source.
+                let row = unsafe {
+                    source.offset((i + r) * from + j).cast::<[f32; 4]>().read_unaligned()
+                };
+                square[r.unsigned_abs()] = f32x4::new(row);
+            }
+            let square = f32x4::transpose(square);
+            for r in 0..4 {
+                // SAFETY: half of row j + r of the target.
+                unsafe {
+                    let row = target.offset((j + r) * to + i).cast::<[f32; 4]>();
+                    row.write_unaligned(square[r.unsigned_abs()].to_array());
+                }
+            }
+        }
     }
     #[inline(always)]
     unsafe fn store_u(self, p: *mut u32, a: u32x8) {

@@ -1,0 +1,41 @@
+//! What tells apart CPUs that have the same instructions: what is measured to be faster on which. The bits are the
+//! same either way.
+
+/// How a CPU likes to be treated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// Vectors of 512 bits are executed as two halves.
+    pub(crate) halves: bool,
+    /// Lines that lie a large stride apart are better fetched into the second-level cache than into the first, which
+    /// has room for few fetches at a time; lines that are to be written whole, too.
+    pub(crate) far_into_l2: bool,
+}
+
+/// This CPU's ways, found once.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn cpu() -> Cpu {
+    static CPU: std::sync::OnceLock<Cpu> = std::sync::OnceLock::new();
+    *CPU.get_or_init(detect)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn cpu() -> Cpu {
+    Cpu::default()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Cpu {
+    // Extended leaf 1A, AMD's performance optimization identifiers: the width of the floating-point units.
+    const LAST: u32 = 0x8000_0000;
+    const IDENTIFIERS: u32 = 0x8000_001A;
+    const FP256: u32 = 1 << 2;
+    const FP512: u32 = 1 << 3;
+    #[allow(unused_unsafe, reason = "safe since Rust 1.94")]
+    // SAFETY: every x86-64 has `cpuid`, and the leaf that names the last one.
+    let identifiers = unsafe {
+        use std::arch::x86_64::__cpuid;
+        if __cpuid(LAST).eax < IDENTIFIERS { 0 } else { __cpuid(IDENTIFIERS).eax }
+    };
+    let halves = identifiers & (FP256 | FP512) == FP256;
+    Cpu { halves, far_into_l2: halves }
+}
