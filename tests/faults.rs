@@ -216,13 +216,18 @@ fn memory_refused_to_c_calls() {
     let a = c::matrix(&mut operands.a, ROWS, INNER);
     let b = c::matrix(&mut operands.b, INNER, COLS);
     for threads in [0, 1, 3] {
-        let mut pool = std::ptr::null_mut();
-        if threads > 0 {
-            // SAFETY: as above.
-            assert_eq!(unsafe { c::spnm_pool_create(threads, &raw mut pool) }, c::OK);
-        }
-        let options = c::options(pool);
+        let pool_of = |threads| {
+            let mut pool = std::ptr::null_mut();
+            if threads > 0 {
+                // SAFETY: as above.
+                assert_eq!(unsafe { c::spnm_pool_create(threads, &raw mut pool) }, c::OK);
+            }
+            pool
+        };
         for fused in [false, true] {
+            // A pool of its own for each: it keeps the memory that it has got.
+            let pool = pool_of(threads);
+            let options = c::options(pool);
             let what = if fused { "spnm_prune_gemm" } else { "spnm_gemm" };
             for_every_allocation(&format!("{what}, {threads} threads"), |k, after| {
                 let mut c = operands.c.clone();
@@ -243,7 +248,11 @@ fn memory_refused_to_c_calls() {
                 }
                 (status != c::OK, made)
             });
+            // SAFETY: no call uses it.
+            unsafe { c::spnm_pool_free(pool) };
         }
+        let pool = pool_of(threads);
+        let options = c::options(pool);
         let o = &raw const options;
         // SAFETY: as above.
         let (status, made) = failing(1, true, || unsafe {
