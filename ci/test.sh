@@ -152,29 +152,40 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   cross_setup
   not_run "AVX-512 under emulation" "qemu has none; step rust covers it natively"
   options=(--all-features) # the build of step rust
+  beside newer_x86 older_x86
+}
+
+newer_x86() {
   also=("${emulated_once[@]}")
   emulated_x86 max "reference portable avx2"
-  also=()
+  x86_digests Haswell
+}
+
+older_x86() {
   emulated_x86 max,-fma "reference portable"
   emulated_x86 Nehalem "reference portable"
-  local cpu
-  for cpu in Haswell Nehalem; do
-    echo "--- qemu-x86_64, $cpu: the digests"
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $cpu" digests
-  done
+  x86_digests Nehalem
 }
 
 step_aarch64() {
   cross_setup
   cross_build aarch64
+  beside smaller_arm larger_arm
+}
+
+smaller_arm() {
   also=("${emulated_once[@]}")
-  local cpu
-  for cpu in cortex-a53 max; do
-    echo "--- qemu-aarch64, $cpu"
-    QEMU_CPU=$cpu cross_test aarch64 "reference portable neon"
-    also=()
-  done
+  emulated_arm cortex-a53
+}
+
+larger_arm() {
+  emulated_arm max
   digests
+}
+
+emulated_arm() { # CPU
+  echo "--- qemu-aarch64, $1"
+  QEMU_CPU=$1 cross_test aarch64 "reference portable neon"
 }
 
 step_powerpc64() { # big-endian, and a target without kernels of its own
@@ -246,6 +257,25 @@ python_with_numpy() { # sets `python`
 emulated_x86() { # CPU LEVELS
   echo "--- qemu-x86_64, $1"
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" emulated_test "$2"
+}
+
+x86_digests() { # CPU
+  echo "--- qemu-x86_64, $1: the digests"
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" digests
+}
+
+beside() { # FUNCTION...: at the same time, for two cores; what they print comes one after another
+  local function pids=() failed=0
+  for function in "$@"; do
+    (set -e; "$function") >"$log/$function" 2>&1 &
+    pids+=($!)
+  done
+  for function in "$@"; do
+    wait "${pids[0]}" || failed=1
+    pids=("${pids[@]:1}")
+    cat "$log/$function"
+  done
+  return "$failed"
 }
 
 emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and they are right

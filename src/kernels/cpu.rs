@@ -5,6 +5,7 @@
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
     /// Vectors of 512 bits are executed as two halves.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) halves: bool,
     /// Lines that lie a large stride apart are better fetched into the second-level cache than into the first, which
     /// has room for few fetches at a time; lines that are to be written whole, too.
