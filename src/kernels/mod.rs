@@ -305,6 +305,8 @@ pub(crate) struct Kernels {
     pub(crate) lanes: usize,
     pub(crate) patterns: [PatternKernels; Pattern::ALL.len()],
     pub(crate) tiles: &'static Tiles,
+    /// Of products with few rows, which read B where it lies.
+    pub(crate) tiles_in_place: &'static Tiles,
     /// `target[j][i] = source[i][j]`.
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
@@ -458,6 +460,7 @@ macro_rules! kernel_table {
             lanes: $count,
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
             tiles: &TILES,
+            tiles_in_place: &TILES,
             transpose,
             pack,
             transposable,

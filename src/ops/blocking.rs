@@ -3,7 +3,7 @@
 //! A block of A's rows (its compressed values in L2) meets one slice of B after another (packed, in
 //! L1) for one panel of C's columns at a time (its part of C in L2).
 
-use crate::kernels::{Kernels, TILE_VECTORS};
+use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
@@ -30,7 +30,7 @@ const TASKS: usize = 2;
 const PACK_ROWS: usize = 4;
 
 /// How a product is cut up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Blocking {
     /// Rows of a task.
     pub(super) rows: usize,
@@ -42,6 +42,8 @@ pub(super) struct Blocking {
     pub(super) pack: bool,
     /// The widest panel, by its place in [`TILE_VECTORS`].
     widest: usize,
+    /// The micro-kernels.
+    pub(super) tiles: &'static Tiles,
     /// Of a vector of a panel.
     lanes: usize,
     /// Entries of eight groups: the indices of that many fill whole bytes.
@@ -94,7 +96,9 @@ impl Blocking {
         by_rows: bool,
     ) -> Self {
         let grouped = pattern.group() > 1;
-        let lanes = if grouped { kernels.lanes } else { kernels.tiles.lanes };
+        let pack = extent.rows >= PACK_ROWS;
+        let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
+        let lanes = if grouped { kernels.lanes } else { tiles.lanes };
         let unit = 8 * pattern.m();
         let sparsity = pattern.m() / pattern.n();
         let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
@@ -102,7 +106,6 @@ impl Blocking {
         if grouped {
             widest = widest.max(group_panel(kernels, pattern.group()));
         }
-        let pack = extent.rows >= PACK_ROWS;
         if !pack && !grouped {
             // Nothing has to stay in the first-level cache.
             widest = 0;
@@ -141,6 +144,7 @@ impl Blocking {
             cols,
             staged,
             pack,
+            tiles,
             widest,
             lanes,
             unit,

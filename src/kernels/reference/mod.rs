@@ -211,6 +211,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     lanes: 4,
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
     tiles: &TILES,
+    tiles_in_place: &TILES,
     transpose,
     pack,
     transposable: transposable::tiles,
