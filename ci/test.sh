@@ -11,7 +11,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=(environment format lint doc supply rust benches examples msrv oracle c fuzz dispatch aarch64)
+# Those joined by a comma run side by side: neither keeps two cores busy alone, and their builds lie in different folders.
+steps=(environment format lint doc supply rust benches examples oracle,msrv c,fuzz dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(powerpc64 sanitizers)
 
@@ -93,7 +94,7 @@ step_supply() { # what a user of the library takes on: crates, licences, feature
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
   SPNM_SOAK_SECONDS=20 cargo test --all-features
   # The bits again as users build them: an optimiser may see what the dev profile does not.
-  cargo test --release --test differential --test oracle --test transposable
+  cargo test --release --features capi --test differential --test oracle --test transposable
   cargo test -p xtask
 }
 
@@ -105,8 +106,8 @@ step_benches() { # each bench compiles, checks its results and runs once
 }
 
 step_examples() {
-  cargo build --release --examples
-  cargo run --release --example quickstart
+  cargo build --release --features capi --examples # the library of steps rust and c
+  cargo run --release --features capi --example quickstart
 }
 
 step_msrv() { # the declared minimum, where rustup has it or can fetch it
@@ -238,8 +239,11 @@ install_packages() {
     sudo -n true 2>/dev/null || skip "missing: $* (neither root nor sudo without a password)"
     root=(sudo)
   fi
-  "${root[@]}" apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
+  ( # one at a time: what runs beside may want packages too
+    flock 9
+    "${root[@]}" apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
+  ) 9>"$log/packages"
 }
 
 need() { # COMMAND PACKAGE...
@@ -321,33 +325,51 @@ cross_test() { # ARCH LEVELS [TEST-OPTION...]
 }
 
 # ---------------------------------------------------------------- run and sum up
-[ "${1:-}" = --list ] && { printf '%s\n' "${steps[@]}" "${named_only[@]}"; exit; }
+if [ "${1:-}" = --list ]; then
+  printf '%s\n' "${steps[@]//,/$'\n'}" "${named_only[@]}"
+  exit
+fi
 left_out=("${named_only[@]}")
 [ $# -gt 0 ] && steps=("$@") left_out=()
-for step in "${steps[@]}"; do
+for step in ${steps[*]//,/ }; do
   declare -F "step_$step" >/dev/null || { echo "no step $step; bash ci/test.sh --list" >&2; exit 2; }
 done
 
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 touch "$log/not_run"
-passed=0 failed=0 skipped=0 summary=
-for step in "${steps[@]}"; do
+
+run_step() { # STEP: writes its line of the summary
+  local step=$1 start=$SECONDS status=0 result
   printf '\n==== %s (at %d:%02d)\n' "$step" $((SECONDS / 60)) $((SECONDS % 60))
-  start=$SECONDS
   set +e # in a condition, `set -e` would not hold inside the step
   (set -e; "step_$step") </dev/null
   status=$?
   set -e
   case $status in
-    0) passed=$((passed + 1)) result=passed ;;
-    77) skipped=$((skipped + 1)) result="NOT RUN" ;;
-    *) failed=$((failed + 1)) result=FAILED ;;
+    0) result=passed ;;
+    77) result="NOT RUN" ;;
+    *) result=FAILED ;;
   esac
-  summary+=$(printf '%-12s %-8s %5d s' "$step" "$result" $((SECONDS - start)))$'\n'
-done
+  printf '%-12s %-8s %5d s\n' "$step" "$result" $((SECONDS - start)) >"$log/result_$step"
+}
 
-printf '\n==== summary (%d:%02d)\n%s' $((SECONDS / 60)) $((SECONDS % 60)) "$summary"
+for entry in "${steps[@]}"; do
+  IFS=, read -ra at_once <<<"$entry"
+  if [ ${#at_once[@]} = 1 ]; then
+    run_step "$entry"
+  else
+    printf '\n==== %s side by side (at %d:%02d)\n' "${entry//,/ and }" $((SECONDS / 60)) $((SECONDS % 60))
+    for step in "${at_once[@]}"; do run_step "$step" >"$log/output_$step" 2>&1 & done
+    wait
+    for step in "${at_once[@]}"; do cat "$log/output_$step"; done
+  fi
+done
+summary=$(for step in ${steps[*]//,/ }; do cat "$log/result_$step"; done)
+count() { grep -c "^[a-z0-9]* *$1" <<<"$summary" || true; }
+passed=$(count passed) failed=$(count FAILED) skipped=$(count "NOT RUN")
+
+printf '\n==== summary (%d:%02d)\n%s' $((SECONDS / 60)) $((SECONDS % 60)) "$summary"$'\n'
 cat "$log/not_run"
 for step in "${left_out[@]}"; do echo "NOT RUN: $step: runs only when named"; done
 echo "steps: $passed passed, $failed failed, $skipped skipped"
