@@ -4,10 +4,10 @@ mod common;
 
 use common::{Data, levels};
 use spnm::{
-    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, analyse, compress,
-    compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place,
-    prune_threshold_in_place, prune_transposable, prune_transposable_in_place, recommend,
-    threshold_for_sparsity, validate,
+    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, analyse,
+    compress, compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm,
+    prune_in_place, prune_threshold_in_place, prune_transposable, prune_transposable_in_place,
+    recommend, threshold_for_sparsity, validate,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -166,6 +166,13 @@ fn a_product_works_in_less_than_a_mebibyte() {
         prune_gemm(&options, &mut scratch, method, p, 1.0, a, b, 0.0, to).expect("prune_gemm");
         let bytes = scratch.bytes();
         assert!((1 << 16..1 << 20).contains(&bytes), "{bytes} bytes: {p}");
+        // So does each thread of a pool.
+        let pool = Pool::new(3).expect("a pool");
+        let mut scratch = Scratch::new();
+        let (options, to) = (options.pool(&pool), view_mut(&mut c, cols, rows).t());
+        prune_gemm(&options, &mut scratch, method, p, 1.0, a, b, 0.0, to).expect("prune_gemm");
+        let all = scratch.bytes();
+        assert!(bytes < all && all < 3 << 20, "{bytes} bytes, of three threads {all}: {p}");
     }
 }
 

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Dense, ORDERS, Order, levels, same_bits};
 use spnm::{
-    Compressed, Method, Options, Pattern, Rng, Scratch, compress, decompress, gemm, prune,
-    prune_gemm,
+    Compressed, CompressedRef, Method, Options, Pattern, Rng, Scratch, compress, decompress, gemm,
+    prune, prune_gemm,
 };
 
 const MVUE: Method = Method::Mvue(Rng::new(0, 0));
@@ -269,6 +269,17 @@ fn the_middle_of_a_cell() {
     }
 }
 
+/// Two are drawn with one u, of cells twice as wide: 2^-22.
+#[test]
+fn the_middle_of_a_cell_for_two() {
+    const CELL: f32 = (0x6627_E8D5 >> 10) as f32;
+    const TAU: f32 = 4_194_304.0;
+    for (below, meta) in [(CELL + 0.25, 0b10_01), (CELL + 0.75, 0b10_00)] {
+        let x = [below, TAU - below, TAU / 2.0, TAU / 2.0];
+        row(MVUE, Pattern::N2M4, &x, &[TAU, TAU], &[meta]);
+    }
+}
+
 /// Four rows of eight, pruned by magnitude to 2:4, compressed, multiplied.
 #[test]
 fn a_product_by_hand() {
@@ -393,5 +404,12 @@ fn what_multiplies() {
         assert_eq!(product(&[1.0, 0.0, 0.0, 0.0], &[1.0, inf, inf, 1.0]), 1.0, "{isa:?}");
         // A group of one column fills up past it.
         assert_eq!(product(&[4.0], &[0.25]), 1.0, "{isa:?}");
+        // Nor does what somebody else left there.
+        let one = CompressedRef::new(&[4.0, f32::NAN], &[0b11_00], 1, 1, Pattern::N2M4, 2, 1);
+        let b = Dense::new(&[0.25], 1, 1, Order::Rows, 0);
+        let mut c = Dense::new(&[0.0], 1, 1, Order::Rows, 0);
+        gemm(&options, &mut scratch, 1.0, one.expect("a matrix"), b.view(), 0.0, c.view_mut())
+            .expect("gemm");
+        assert_eq!(c.data(), [1.0], "{isa:?}");
     }
 }

@@ -507,6 +507,9 @@ fn recommendations() {
     // Already sparse: nothing to lose. And what is not finite is left alone.
     let one = leak((0..rows * cols).map(|e| if e % 16 == 3 { 1.5 } else { 0.0 }).collect());
     assert_eq!(recommend(&options, 1, one, 0.0), Ok(Some(Pattern::N1M16)));
+    // Of equals the first on the list: 1:8 and 2:16 both lose nothing of one in eight.
+    let eighth = leak((0..rows * cols).map(|e| if e % 8 == 3 { 1.5 } else { 0.0 }).collect());
+    assert_eq!(recommend(&options, 1, eighth, 0.0), Ok(Some(Pattern::N1M8)));
     let zero = leak(vec![0.0; rows * cols]);
     assert_eq!(recommend(&options, 4, zero, 0.0), Ok(Pattern::N1M16.grouped(4).ok()));
     let bad = leak((0..rows * cols).map(|e| if e == 9 { f32::NAN } else { 1.0 }).collect());

@@ -136,8 +136,9 @@ unsafe fn norms(
 }
 
 /// The sparsest pattern whose relative variance under [`Method::Mvue`](crate::Method::Mvue), variance / energy, is at most
-/// `max_relative_variance`: the least n / m, and of equals the one with the least variance. `None` if no pattern will do
-/// (as for a matrix with a NaN or infinity): leave the matrix dense.
+/// `max_relative_variance`: the least n / m, and of equals the one with the least variance, then the
+/// first of [`Pattern::ALL`]. `None` if no pattern will do (as for a matrix with a NaN or infinity): leave the matrix
+/// dense.
 ///
 /// With `group` > 1 for patterns whose rows share indices, so many at a time: the pattern that is returned has that
 /// [`group`](Pattern::group).
