@@ -13,21 +13,52 @@ use crate::rng::{PHILOX_M, PHILOX_ROUNDS, PHILOX_W, halves};
 pub(crate) fn philox<L: Lanes>(l: L, c0: L::U, c1: L::U, key: &RngKey) -> [L::U; 4] {
     let [s0, s1] = halves(key.stream);
     let (s0, s1) = (l.splat_u(s0), l.splat_u(s1));
-    let mut even = [c0, c1, s0, s1];
-    let mut odd = [l.odd_to_even(c0), l.odd_to_even(c1), s0, s1];
-    let [mut k0, mut k1] = halves(key.seed);
-    for _ in 0..PHILOX_ROUNDS {
-        let (key0, key1) = (l.splat_u(k0), l.splat_u(k1));
-        even = round(l, even, key0, key1);
-        odd = round(l, odd, key0, key1);
-        k0 = k0.wrapping_add(PHILOX_W[0]);
-        k1 = k1.wrapping_add(PHILOX_W[1]);
+    let odd = [l.odd_to_even(c0), l.odd_to_even(c1), s0, s1];
+    rounds::<L, 0>(l, [c0, c1, s0, s1], odd, key)
+}
+
+/// The rounds from `FROM` on, of the even and of the odd lanes.
+///
+/// Written out, as LLVM makes a loop of them for AVX2, and in it the keys anew.
+#[inline(always)]
+fn rounds<L: Lanes, const FROM: u32>(
+    l: L,
+    mut even: [L::U; 4],
+    mut odd: [L::U; 4],
+    key: &RngKey,
+) -> [L::U; 4] {
+    const { assert!(PHILOX_ROUNDS == 10) };
+    macro_rules! rounds {
+        ($($r:literal)*) => {$(
+            if $r >= FROM {
+                let [k0, k1] = round_key(key, $r);
+                let (k0, k1) = (l.splat_u(k0), l.splat_u(k1));
+                even = round(l, even, k0, k1);
+                odd = round(l, odd, k0, k1);
+            }
+        )*};
     }
+    rounds!(0 1 2 3 4 5 6 7 8 9);
     let mut out = even;
     for i in 0..4 {
         out[i] = l.merge_even(even[i], odd[i]);
     }
     out
+}
+
+#[inline(always)]
+fn round_key(key: &RngKey, round: u32) -> [u32; 2] {
+    let [k0, k1] = halves(key.seed);
+    [
+        k0.wrapping_add(PHILOX_W[0].wrapping_mul(round)),
+        k1.wrapping_add(PHILOX_W[1].wrapping_mul(round)),
+    ]
+}
+
+/// `PHILOX_M[i]` times x: the low and the high word.
+#[inline(always)]
+fn product(i: usize, x: u32) -> [u32; 2] {
+    halves(u64::from(PHILOX_M[i]) * u64::from(x))
 }
 
 #[inline(always)]
@@ -86,10 +117,28 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     words: *mut u32,
 ) {
     // Rows that only pad the last strip may carry into the top bit; nobody reads their words.
-    let c1 = l.add_u(l.splat_u(row | draw << 31), l.iota());
+    let rows = l.add_u(l.splat_u(row | draw << 31), l.iota());
+    // A counter is (group, row, stream), and only rows differ between lanes. What the first three rounds make of the
+    // stream and the rows is the same for all groups, and what they make of groups alone is the same in all lanes.
+    let [s0, s1] = halves(key.stream);
+    let (k0, k1, k2) = (round_key(key, 0), round_key(key, 1), round_key(key, 2));
+    let [low1, high1] = product(1, s0);
+    let c0 = l.xor(rows, l.splat_u(high1 ^ k0[0]));
+    let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
+    let of_rows = [l.mul_even(c0, m[0]), l.mul_even(l.odd_to_even(c0), m[0])];
     for low in 0..16u32 {
-        let c0 = l.splat_u(((first >> 6) << 4) | low);
-        let four = philox(l, c0, c1, key);
+        let [low0, high0] = product(0, ((first >> 6) << 4) | low);
+        let [low2, high2] = product(1, high0 ^ s1 ^ k0[1]);
+        let [low3, high3] = product(0, high2 ^ low1 ^ k1[0]);
+        let (x0, x1, x2) =
+            (l.splat_u(low0 ^ k1[1]), l.splat_u(low2 ^ k2[0]), l.splat_u(high3 ^ k2[1]));
+        let mut lanes = [[rows; 4]; 2]; // even, odd
+        for i in 0..2 {
+            let p1 = l.mul_even(l.xor(l.odd_to_even(of_rows[i]), x0), m[1]);
+            let c0 = l.xor(l.odd_to_even(p1), x1);
+            lanes[i] = [c0, p1, l.xor(of_rows[i], x2), l.splat_u(low3)];
+        }
+        let four = rounds::<L, 3>(l, lanes[0], lanes[1], key);
         for w in 0..4 {
             // SAFETY: w * 16 + low < 64.
             unsafe { l.store_u(words.add((w * 16 + low as usize) * L::COUNT), four[w]) };
