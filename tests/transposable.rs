@@ -407,6 +407,22 @@ fn what_is_not_finite_never_vanishes() {
     }
 }
 
+/// Two entries that have no finite sum, anywhere in a tile.
+#[test]
+fn what_overflows_never_vanishes() {
+    for isa in levels() {
+        for (p, q) in (0..16).flat_map(|q| (0..q).map(move |p| (p, q))) {
+            let mut tile = [1.0f32; 16];
+            tile[p] = f32::MAX;
+            tile[q] = -f32::MAX;
+            let view = MatRef::row_major(&tile, 4, 4).expect("its own buffer");
+            let Both { out, out_t } = both(&Options::new().isa(isa), view);
+            let all_nan = |a: &Compressed| a.values().iter().all(|x| x.is_nan());
+            assert!(all_nan(&out) && all_nan(&out_t), "{p} and {q}, {isa:?}");
+        }
+    }
+}
+
 /// Past the edge a group holds +0, or, where its tile is poisoned, NaN; both multiply nothing.
 #[test]
 fn padding_multiplies_nothing() {
