@@ -163,7 +163,7 @@ newer_x86() {
 }
 
 older_x86() {
-  emulated_x86 max,-fma "reference portable"
+  few emulated_x86 max,-fma "reference portable"
   emulated_x86 Nehalem "reference portable"
   x86_digests Nehalem
 }
@@ -280,6 +280,11 @@ beside() { # FUNCTION...: at the same time, for two cores; what they print comes
     cat "$log/$function"
   done
   return "$failed"
+}
+
+few() { # COMMAND...: with few of the emulated tests, for a CPU whose levels another one tests
+  local emulated=(--test environment --test kat)
+  "$@"
 }
 
 emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and they are right
