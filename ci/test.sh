@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Those joined by a comma run side by side: neither keeps two cores busy alone, and their builds lie in different folders.
+# Those joined by a comma run side by side: their builds lie in different folders.
 steps=(environment format lint doc supply rust benches examples oracle,msrv c,fuzz dispatch aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(powerpc64 sanitizers)
@@ -268,16 +268,16 @@ x86_digests() { # CPU
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" digests
 }
 
-beside() { # FUNCTION...: at the same time, for two cores; what they print comes one after another
-  local function pids=() failed=0
-  for function in "$@"; do
-    (set -e; "$function") >"$log/$function" 2>&1 &
+beside() { # COMMAND...: at the same time, for two cores; what they print comes one after another
+  local command pids=() failed=0
+  for command in "$@"; do
+    (set -e; $command) >"$log/$command" 2>&1 &
     pids+=($!)
   done
-  for function in "$@"; do
+  for command in "$@"; do
     wait "${pids[0]}" || failed=1
     pids=("${pids[@]:1}")
-    cat "$log/$function"
+    cat "$log/$command"
   done
   return "$failed"
 }
@@ -345,7 +345,7 @@ trap 'rm -rf "$log"' EXIT
 touch "$log/not_run"
 
 run_step() { # STEP: writes its line of the summary
-  local step=$1 start=$SECONDS status=0 result
+  local step=$1 start=$SECONDS status result
   printf '\n==== %s (at %d:%02d)\n' "$step" $((SECONDS / 60)) $((SECONDS % 60))
   set +e # in a condition, `set -e` would not hold inside the step
   (set -e; "step_$step") </dev/null
@@ -365,9 +365,7 @@ for entry in "${steps[@]}"; do
     run_step "$entry"
   else
     printf '\n==== %s side by side (at %d:%02d)\n' "${entry//,/ and }" $((SECONDS / 60)) $((SECONDS % 60))
-    for step in "${at_once[@]}"; do run_step "$step" >"$log/output_$step" 2>&1 & done
-    wait
-    for step in "${at_once[@]}"; do cat "$log/output_$step"; done
+    beside "${at_once[@]/#/run_step }"
   fi
 done
 summary=$(for step in ${steps[*]//,/ }; do cat "$log/result_$step"; done)
