@@ -312,7 +312,7 @@ cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `opti
   local variable=CARGO_TARGET_${1^^}_UNKNOWN_LINUX_GNU
   export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc CARGO_TARGET_DIR=target/cross
   export "${variable}_LINKER=$1-linux-gnu-gcc" "${variable}_RUNNER=qemu-${1/powerpc/ppc} -L /usr/$1-linux-gnu"
-  options=(--target "$1-unknown-linux-gnu")
+  options=(--target "$1-unknown-linux-gnu" --features capi) # the build of step c
   if [ ! -d "$cross/usr/lib/rustlib/$1-unknown-linux-gnu" ]; then
     export RUSTC_BOOTSTRAP=1
     options+=(-Zbuild-std)

@@ -189,9 +189,10 @@ step_aarch64() {
     set -e
     [ -f "$environment" ] && . "$environment"
     unset CARGO_BUILD_TARGET
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cc CARGO_TARGET_DIR=$ROOT/target/aarch64
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cc CARGO_TARGET_DIR=$ROOT/target/cross
     [ -d "$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/$target" ] || exit 77
-    "$ROOT/target/debug/xtask" install --prefix "$WORK/aarch64" --target $target
+    # The build of the Rust tests for it.
+    "$ROOT/target/debug/xtask" install --prefix "$WORK/aarch64" --target $target --profile dev
   ) && status=0 || status=$?
   [ $status = 77 ] && { skip "aarch64: no standard library of Rust for it"; return; }
   [ $status = 0 ] || fail "the aarch64 build"

@@ -57,6 +57,8 @@ pub(crate) enum Part {
     Gemm,
     /// `prune_gemm` at shapes of training: the first chart too.
     Step,
+    /// gemm and `prune_gemm` where rows share their indices.
+    Groups,
     /// Small and skinny products.
     Small,
     /// gemm over the size of cubes: the second chart.

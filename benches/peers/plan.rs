@@ -70,6 +70,7 @@ pub(crate) struct Plan {
     pub(crate) gemm: Vec<Case>,
     pub(crate) speed: Vec<Case>,
     pub(crate) step: Vec<Case>,
+    pub(crate) groups: Vec<Case>,
     pub(crate) small: Vec<Case>,
     pub(crate) threads: Vec<Case>,
     pub(crate) memory: Vec<Case>,
@@ -94,6 +95,7 @@ impl Plan {
         keep(Part::Gemm, &mut plan.gemm);
         keep(Part::Speed, &mut plan.speed);
         keep(Part::Step, &mut plan.step);
+        keep(Part::Groups, &mut plan.groups);
         keep(Part::Small, &mut plan.small);
         keep(Part::Threads, &mut plan.threads);
         keep(Part::Memory, &mut plan.memory);
@@ -121,6 +123,7 @@ impl Plan {
             ],
             speed: cubes(&[64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096]),
             step: vec![Case::cube(512), Case::cube(1024), LAYER, Case::new(768, 4096, 3072)],
+            groups: vec![Case::cube(512), Case::cube(1024), Case::cube(2048), LAYER],
             small: vec![
                 Case::cube(64),
                 Case::cube(128),
@@ -170,6 +173,7 @@ impl Plan {
             gemm: few(full.gemm),
             speed: few(full.speed),
             step: few(full.step),
+            groups: few(full.groups),
             threads: vec![Case::cube(1024)],
             memory: vec![Case::cube(1024)],
             rate,
@@ -186,6 +190,7 @@ impl Plan {
             gemm: vec![odd, odd.padded(160)],
             speed: [24, 48, 96].map(Case::cube).to_vec(),
             step: vec![odd],
+            groups: vec![odd],
             small: vec![Case::cube(64), Case::new(7, 150, 41), Case::new(37, 150, 1)],
             threads: vec![odd],
             memory: vec![odd],

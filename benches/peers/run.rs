@@ -57,6 +57,7 @@ impl Run {
         let races = plan.gemm.len()
             + plan.speed.len()
             + plan.step.len()
+            + plan.groups.len()
             + plan.small.len()
             + plan.threads.len()
             + plan.compress.len()
@@ -110,6 +111,7 @@ impl Run {
     pub(crate) fn all(&mut self) {
         self.gemm();
         self.step();
+        self.groups();
         self.small();
         self.compress();
         self.threads();
@@ -185,6 +187,29 @@ impl Run {
                 self.rows.extend(product_row(target, case, race, ours, peer));
             }
         }
+    }
+
+    fn groups(&mut self) {
+        let mut ours = Vec::new();
+        for op in [GEMM, PRUNE_GEMM] {
+            for rows in [4, 8, 16] {
+                let pattern = Pattern::N2M4.grouped(rows).expect("a size of groups");
+                ours.push(Ours::new(op, pattern, self.best()));
+            }
+        }
+        let mut races = Vec::new();
+        for case in std::mem::take(&mut self.plan.groups) {
+            self.next(format!("groups {case}"));
+            races.push((case, self.race(case, Storage::Cols, &ours, true)));
+        }
+        for ours in ours {
+            let counts = ours.op == GEMM && ours.isa == Isa::Avx512 && ours.pattern.group() >= 8;
+            for (case, race) in &races {
+                let (target, peer) = (counts.then_some(&targets::GROUPS), race.best_peer());
+                self.rows.extend(product_row(target, case, race, ours, peer));
+            }
+        }
+        self.other.extend(races);
     }
 
     fn small(&mut self) {

@@ -38,6 +38,12 @@ pub(crate) static GEMM_AVX2: Target =
     ratio("gemm 2:4 and 1:2, AVX2, to the same dense", AVX2, 1.35, 1.6);
 pub(crate) static STEP: Target =
     ratio("prune_gemm 2:4, AVX-512, to the best dense", AVX512, 1.4, 1.65);
+pub(crate) static GROUPS: Target = Target {
+    what: "gemm 2:4, groups of 8 rows and more, AVX-512, to the best dense",
+    isa: AVX512,
+    at_least: Some(Bound::Ratio(1.8)),
+    goal: None,
+};
 pub(crate) static SMALL: Target =
     ratio("small and skinny, gemm 2:4, to the gemm crate", None, 0.9, 1.5);
 pub(crate) static DRAM: Target =
@@ -67,7 +73,7 @@ pub(crate) static PORTABLE: Target = Target {
 };
 
 /// In the order of the summary.
-pub(crate) static ALL: [&Target; 12] = [
-    &GEMM, &GEMM_1_4, &GEMM_AVX2, &STEP, &SMALL, &DRAM, &L2, &DRAM_AVX2, &DRAM_4_8, &THREADS,
-    &MEMORY, &PORTABLE,
+pub(crate) static ALL: [&Target; 13] = [
+    &GEMM, &GEMM_1_4, &GEMM_AVX2, &STEP, &GROUPS, &SMALL, &DRAM, &L2, &DRAM_AVX2, &DRAM_4_8,
+    &THREADS, &MEMORY, &PORTABLE,
 ];

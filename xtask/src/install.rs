@@ -24,6 +24,9 @@ pub(crate) struct Install {
     /// Builds for another target; cargo finds its linker as usual.
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Builds with this profile of cargo; "dev" checks overflow and assertions.
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: String,
 }
 
 /// What cargo built.
@@ -79,7 +82,8 @@ impl Install {
     fn build(&self) -> anyhow::Result<Built> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root());
-        cargo.args(["build", "--release", "--lib", "--package", "spnm", "--features", "capi"]);
+        cargo.args(["build", "--lib", "--package", "spnm", "--features", "capi"]);
+        cargo.args(["--profile", &self.profile]);
         cargo.arg("--message-format=json-render-diagnostics");
         if let Some(target) = &self.target {
             cargo.args(["--target", target]);

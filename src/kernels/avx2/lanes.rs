@@ -316,13 +316,22 @@ unsafe impl Lanes for Avx2 {
 
     #[inline(always)]
     unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
-        if BITS == 4 {
-            let v2 = self.0.avx2;
-            let weights = self.0.avx._mm256_set1_epi16(0x1001);
+        let v2 = self.0.avx2;
+        if BITS == 1 {
+            for i in 0..8 {
+                // SAFETY: 64 codes, 8 bytes.
+                unsafe {
+                    let signs = v2._mm256_slli_epi32::<31>(self.load_u(codes.add(8 * i)));
+                    let bits = self.0.avx._mm256_movemask_ps(self.with_bits(signs));
+                    target.add(i).write(bits as u8);
+                }
+            }
+        } else if BITS == 2 || BITS == 4 {
+            let weights = self.0.avx._mm256_set1_epi16(1 | 1 << (8 + BITS));
             // The packs work within 128-bit lanes; this puts their 32-bit quarters in order.
             let order = self.0.avx._mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
             for half in 0..2 {
-                // SAFETY: 32 of the 64 codes, 16 of the 32 bytes.
+                // SAFETY: 32 of the 64 codes, half of the bytes.
                 unsafe {
                     let c = codes.add(32 * half);
                     let (a, b) = (self.load_u(c), self.load_u(c.add(8)));
@@ -331,10 +340,20 @@ unsafe impl Lanes for Avx2 {
                     let bytes = v2._mm256_packus_epi16(ab, de);
                     let bytes = v2._mm256_permutevar8x32_epi32(bytes, order);
                     let pairs = v2._mm256_maddubs_epi16(bytes, weights);
-                    let packed = v2._mm256_packus_epi16(pairs, pairs);
-                    let packed = v2._mm256_permute4x64_epi64::<0x08>(packed);
-                    let low = self.0.avx._mm256_castsi256_si128(packed);
-                    _mm_storeu_si128(target.add(16 * half).cast(), low);
+                    if BITS == 2 {
+                        let weights = self.0.avx._mm256_set1_epi32(1 | 1 << (16 + 4));
+                        let fours = v2._mm256_madd_epi16(pairs, weights);
+                        let words = v2._mm256_packus_epi32(fours, fours);
+                        let packed = v2._mm256_packus_epi16(words, words);
+                        let packed = v2._mm256_permutevar8x32_epi32(packed, order);
+                        let low = self.0.avx._mm256_castsi256_si128(packed);
+                        _mm_storel_epi64(target.add(8 * half).cast(), low);
+                    } else {
+                        let packed = v2._mm256_packus_epi16(pairs, pairs);
+                        let packed = v2._mm256_permute4x64_epi64::<0x08>(packed);
+                        let low = self.0.avx._mm256_castsi256_si128(packed);
+                        _mm_storeu_si128(target.add(16 * half).cast(), low);
+                    }
                 }
             }
         } else {

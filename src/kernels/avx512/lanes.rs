@@ -323,10 +323,18 @@ unsafe impl Lanes for Avx512 {
 
     #[inline(always)]
     unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
-        if BITS == 4 {
-            let (f, bw) = (self.0.avx512f, self.0.avx512bw);
-            // Bytes of one code; pairs to a nibble each by multiply-add; the low bytes of those.
-            let weights = f._mm512_set1_epi16(0x1001);
+        let (f, bw) = (self.0.avx512f, self.0.avx512bw);
+        if BITS == 1 {
+            for i in 0..4 {
+                // SAFETY: 64 codes, 8 bytes.
+                unsafe {
+                    let bits =
+                        f._mm512_test_epi32_mask(self.load_u(codes.add(16 * i)), self.splat_u(1));
+                    target.add(2 * i).cast::<[u8; 2]>().write(bits.to_le_bytes());
+                }
+            }
+        } else if BITS == 2 || BITS == 4 {
+            // Bytes of one code; those of pairs, and of fours, by multiply-add; the low bytes of those.
             let mut bytes = f._mm512_setzero_si512();
             for i in 0..4 {
                 // SAFETY: 64 codes.
@@ -339,9 +347,16 @@ unsafe impl Lanes for Avx512 {
                     _ => f._mm512_inserti32x4::<3>(bytes, narrow),
                 };
             }
-            let pairs = bw._mm512_maddubs_epi16(bytes, weights);
-            // SAFETY: 32 bytes.
-            unsafe { _mm256_storeu_si256(target.cast(), bw._mm512_cvtepi16_epi8(pairs)) };
+            let pairs = bw._mm512_maddubs_epi16(bytes, f._mm512_set1_epi16(1 | 1 << (8 + BITS)));
+            // SAFETY: 16 or 32 bytes.
+            unsafe {
+                if BITS == 2 {
+                    let fours = bw._mm512_madd_epi16(pairs, f._mm512_set1_epi32(1 | 1 << (16 + 4)));
+                    _mm_storeu_si128(target.cast(), f._mm512_cvtepi32_epi8(fours));
+                } else {
+                    _mm256_storeu_si256(target.cast(), bw._mm512_cvtepi16_epi8(pairs));
+                }
+            }
         } else {
             // SAFETY: the caller's promise.
             unsafe { crate::kernels::generic::lanes::pack_codes_scalar::<BITS>(codes, target) };

@@ -90,11 +90,24 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     draw: u32,
     words: *mut u32,
 ) {
-    let c1 = l.splat_u(row | draw << 31);
+    // A counter is (group, row, stream), and only groups differ between lanes: what the first round makes of the stream,
+    // and the second of the row, is one number.
+    let [s0, s1] = halves(key.stream);
+    let (k0, k1) = (round_key(key, 0), round_key(key, 1));
+    let [low0, high0] = product(1, s0);
+    let [low1, high1] = product(0, high0 ^ (row | draw << 31) ^ k0[0]);
+    let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
+    let (x0, x1, x2) = (l.splat_u(s1 ^ k0[1]), l.splat_u(low0 ^ k1[0]), l.splat_u(high1 ^ k1[1]));
     for part in 0..16 / L::COUNT {
         let lane0 = (part * L::COUNT) as u32;
         let c0 = l.add_u(l.splat_u(((first >> 6) << 4) + lane0), l.iota());
-        let four = philox(l, c0, c1, key);
+        let mut lanes = [[c0; 4]; 2]; // even, odd
+        for i in 0..2 {
+            let p0 = l.mul_even(if i == 0 { c0 } else { l.odd_to_even(c0) }, m[0]);
+            let p1 = l.mul_even(l.xor(l.odd_to_even(p0), x0), m[1]);
+            lanes[i] = [l.xor(l.odd_to_even(p1), x1), p1, l.xor(p0, x2), l.splat_u(low1)];
+        }
+        let four = rounds::<L, 2>(l, lanes[0], lanes[1], key);
         for w in 0..4 {
             // SAFETY: w * 16 + part * COUNT + COUNT <= 64.
             unsafe { l.store_u(words.add(w * 16 + part * L::COUNT), four[w]) };
