@@ -184,15 +184,24 @@ fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], tot
             }
             return l.select(l.lt(tau, most[0]), rest[0], tau);
         }
-        let mut rest = a;
-        let mut share = l.splat(N as f32);
+        // Counted in M / 4 chains: a round takes as long as its longest.
+        let (mut rest, mut share) = (a, [zero; M]);
+        share[0] = l.splat(N as f32);
         for i in 0..M {
             let above = l.lt(tau, a[i]);
             rest[i] = l.select(above, zero, a[i]);
-            share = l.select(above, l.add(share, l.splat(-1.0)), share);
+            let chain = i % (M / 4);
+            share[chain] = l.select(above, l.add(share[chain], l.splat(-1.0)), share[chain]);
+        }
+        let mut chains = M / 4;
+        while chains > 1 {
+            chains /= 2;
+            for c in 0..chains {
+                share[c] = l.add(share[c], share[c + chains]);
+            }
         }
         let before = tau;
-        tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
+        tau = l.div(tree_sum(l, rest), l.max(share[0], l.splat(1.0)));
         if l.all(l.eq(tau, before)) {
             break;
         }
