@@ -472,7 +472,11 @@ fn pick<L: Lanes, const N: usize, const M: usize>(
 ) -> Selection<L, N> {
     let zero = l.splat(0.0);
     let width = index_bits(M);
-    let mut code = l.splat_u(canonical_code::<N, M>());
+    // Two chains of additions for N = 4: one would be as long as the rest of the selection. (Of N = 8 they would not
+    // stay in registers.)
+    let chains = if N == 4 { 2 } else { 1 };
+    let mut codes = [l.splat_u(0); 2];
+    codes[0] = l.splat_u(canonical_code::<N, M>());
     let mut values = at;
     let mut past = [l.le(zero, zero); M];
     for k in 0..N {
@@ -485,10 +489,11 @@ fn pick<L: Lanes, const N: usize, const M: usize>(
                 past[j] = l.or(past[j], before[j - 1]);
             }
             kept = l.select(past[j], x[j + 1], kept);
-            code = l.add_where(past[j], code, one);
+            codes[k % chains] = l.add_where(past[j], codes[k % chains], one);
         }
         values[k] = kept;
     }
+    let code = if chains == 2 { l.add_u(codes[0], codes[1]) } else { codes[0] };
     Selection { values, code }
 }
 
