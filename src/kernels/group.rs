@@ -119,6 +119,8 @@ pub(crate) struct GroupKernels {
     pub(crate) tile: [GroupTileFn; TILE_VECTORS.len()],
     /// The most rows that each of them holds in registers.
     pub(crate) rows: [usize; TILE_VECTORS.len()],
+    /// Large groups take panels of four vectors, and slices of B that the first-level cache holds.
+    pub(crate) near: bool,
 }
 
 /// The functions and the table of one level, beside [`kernel_table`](super::kernel_table).
@@ -162,6 +164,7 @@ macro_rules! group_table {
                 group_tile::<$r1, 1>,
             ],
             rows: [$r8, $r4, $r2, $r1],
+            near: false,
         };
     };
 }

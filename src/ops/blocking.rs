@@ -9,7 +9,7 @@ use crate::pattern::Pattern;
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
 /// The same where so many rows share indices, for [`GROUP_VECTORS`] vectors of columns: their micro-kernel
-/// loads so little of B that it may come from a second-level cache.
+/// loads so little of B that it may come from a second-level cache, unless the CPU would rather have it near.
 const GROUP_SLICE: usize = 64 * 1024;
 const LARGE_GROUP: usize = 8;
 /// See [`group_panel`].
@@ -52,8 +52,8 @@ pub(super) struct Blocking {
     narrow: usize,
     /// The fewest rows for which more than two columns are.
     narrow_rows: usize,
-    /// Whether rows share indices.
-    grouped: bool,
+    /// Vectors of columns that are packed together.
+    packed: usize,
     /// f32s of a slice.
     slice: usize,
 }
@@ -75,9 +75,17 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
 /// The widest panel whose micro-kernel holds a group of rows whole, or, of a group twice as high, so many
 /// that the loads are few beside the products; or else the one of two vectors: its place in [`TILE_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
-    let two = 2;
+    let (four, two) = (1, 2);
+    if near(kernels, group) {
+        return four;
+    }
     let holds = |&rows: &usize| rows >= group || (rows >= MANY_ROWS && group >= 2 * rows);
     kernels.group.rows[..two].iter().position(holds).unwrap_or(two)
+}
+
+/// Whether what the micro-kernel reads of B is to stay in a first-level cache.
+const fn near(kernels: &Kernels, group: usize) -> bool {
+    kernels.group.near && group >= LARGE_GROUP
 }
 
 /// The most columns that are computed with rows in lanes: from about three quarters of a vector on, a
@@ -133,11 +141,15 @@ impl Blocking {
         // Groups of rows stay whole.
         let rows = rows.next_multiple_of(pattern.group());
         let staged = (STAGED * sparsity / rows / step).max(1) * step;
-        let slice = match pattern.group() {
-            1 => SLICE,
+        let (packed, slice) = match pattern.group() {
+            1 => (TILE_VECTORS[widest], SLICE),
+            // Half of it is read, or less of sparser patterns.
+            group if near(kernels, group) => {
+                (TILE_VECTORS[widest], GROUP_SLICE.min(SLICE * sparsity / 2))
+            }
             // A panel of them in the first-level cache.
-            2..LARGE_GROUP => SLICE * GROUP_VECTORS / TILE_VECTORS[widest],
-            _ => GROUP_SLICE,
+            2..LARGE_GROUP => (GROUP_VECTORS, SLICE * GROUP_VECTORS / TILE_VECTORS[widest]),
+            _ => (GROUP_VECTORS, GROUP_SLICE),
         };
         Self {
             rows,
@@ -150,7 +162,7 @@ impl Blocking {
             unit,
             narrow: few,
             narrow_rows: (3 * kernels.lanes).div_ceil(4),
-            grouped,
+            packed,
             slice,
         }
     }
@@ -176,8 +188,7 @@ impl Blocking {
 
     /// The widest panel's columns; where rows share indices, those that are packed together.
     pub(super) fn widest(&self) -> usize {
-        let vectors = if self.grouped { GROUP_VECTORS } else { TILE_VECTORS[self.widest] };
-        vectors * self.lanes
+        self.packed * self.lanes
     }
 
     /// f32s of the largest slice that a product of this extent packs.

@@ -9,13 +9,21 @@ pub(crate) fn is_available() -> bool {
 
 /// The kernels of the level, as suit this CPU.
 pub(crate) fn kernels() -> &'static Kernels {
-    if super::cpu::cpu().halves { &KERNELS_OF_HALVES } else { &KERNELS }
+    match super::cpu::cpu() {
+        cpu if cpu.halves => &KERNELS_OF_HALVES,
+        cpu if cpu.near_groups => &KERNELS_OF_WHOLES,
+        _ => &KERNELS,
+    }
 }
 
 /// The level on CPUs that execute 512 bits as two halves: their multiply-adds of 256 bits do as much a cycle, and
 /// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. See
 /// `benches/README.md`.
 static KERNELS_OF_HALVES: Kernels = Kernels { tiles: &super::avx2::TILES, ..TABLE };
+
+/// The level on CPUs whose first-level cache feeds two multiply-adds of 512 bits a cycle. See `benches/README.md`.
+static KERNELS_OF_WHOLES: Kernels =
+    Kernels { group: GroupKernels { near: true, ..GROUP }, ..TABLE };
 
 // The features are those of pulp's `V4` token, so that its intrinsics inline.
 super::kernel_table! {
