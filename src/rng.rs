@@ -41,16 +41,28 @@ pub(crate) const fn halves(word: u64) -> [u32; 2] {
 
 /// The multipliers and the Weyl increments of Philox4x32.
 pub(crate) const PHILOX_M: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-pub(crate) const PHILOX_W: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-pub(crate) const PHILOX_ROUNDS: usize = 10;
+const PHILOX_W: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const PHILOX_ROUNDS: u32 = 10;
+
+/// `PHILOX_M[i]` times x: the low and the high word.
+#[inline(always)]
+pub(crate) fn product(i: usize, x: u32) -> [u32; 2] {
+    halves(u64::from(PHILOX_M[i]) * u64::from(x))
+}
+
+/// The key of a round.
+#[inline(always)]
+pub(crate) fn round_key(key: [u32; 2], round: u32) -> [u32; 2] {
+    let word = |i: usize| key[i].wrapping_add(PHILOX_W[i].wrapping_mul(round));
+    [word(0), word(1)]
+}
 
 /// Philox4x32-10 of one counter.
-pub(crate) fn philox4x32_10(mut c: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..PHILOX_ROUNDS {
-        let [lo0, hi0] = halves(u64::from(c[0]) * u64::from(PHILOX_M[0]));
-        let [lo1, hi1] = halves(u64::from(c[2]) * u64::from(PHILOX_M[1]));
-        c = [hi1 ^ c[1] ^ key[0], lo1, hi0 ^ c[3] ^ key[1], lo0];
-        key = [key[0].wrapping_add(PHILOX_W[0]), key[1].wrapping_add(PHILOX_W[1])];
+pub(crate) fn philox4x32_10(mut c: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    for round in 0..PHILOX_ROUNDS {
+        let [k0, k1] = round_key(key, round);
+        let ([lo0, hi0], [lo1, hi1]) = (product(0, c[0]), product(1, c[2]));
+        c = [hi1 ^ c[1] ^ k0, lo1, hi0 ^ c[3] ^ k1, lo0];
     }
     c
 }

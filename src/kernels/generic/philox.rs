@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use crate::kernels::RngKey;
-use crate::rng::{PHILOX_M, PHILOX_ROUNDS, PHILOX_W, halves};
+use crate::rng::{PHILOX_M, PHILOX_ROUNDS, halves, product, round_key};
 
 /// The four words of every lane's counter (c0, c1, stream).
 ///
@@ -31,7 +31,7 @@ fn rounds<L: Lanes, const FROM: u32>(
     macro_rules! rounds {
         ($($r:literal)*) => {$(
             if $r >= FROM {
-                let [k0, k1] = round_key(key, $r);
+                let [k0, k1] = round_key(halves(key.seed), $r);
                 let (k0, k1) = (l.splat_u(k0), l.splat_u(k1));
                 even = round(l, even, k0, k1);
                 odd = round(l, odd, k0, k1);
@@ -44,21 +44,6 @@ fn rounds<L: Lanes, const FROM: u32>(
         out[i] = l.merge_even(even[i], odd[i]);
     }
     out
-}
-
-#[inline(always)]
-fn round_key(key: &RngKey, round: u32) -> [u32; 2] {
-    let [k0, k1] = halves(key.seed);
-    [
-        k0.wrapping_add(PHILOX_W[0].wrapping_mul(round)),
-        k1.wrapping_add(PHILOX_W[1].wrapping_mul(round)),
-    ]
-}
-
-/// `PHILOX_M[i]` times x: the low and the high word.
-#[inline(always)]
-fn product(i: usize, x: u32) -> [u32; 2] {
-    halves(u64::from(PHILOX_M[i]) * u64::from(x))
 }
 
 #[inline(always)]
@@ -93,7 +78,8 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     // A counter is (group, row, stream), and only groups differ between lanes: what the first round makes of the stream,
     // and the second of the row, is one number.
     let [s0, s1] = halves(key.stream);
-    let (k0, k1) = (round_key(key, 0), round_key(key, 1));
+    let seed = halves(key.seed);
+    let (k0, k1) = (round_key(seed, 0), round_key(seed, 1));
     let [low0, high0] = product(1, s0);
     let [low1, high1] = product(0, high0 ^ (row | draw << 31) ^ k0[0]);
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
@@ -134,7 +120,8 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     // A counter is (group, row, stream), and only rows differ between lanes. What the first three rounds make of the
     // stream and the rows is the same for all groups, and what they make of groups alone is the same in all lanes.
     let [s0, s1] = halves(key.stream);
-    let (k0, k1, k2) = (round_key(key, 0), round_key(key, 1), round_key(key, 2));
+    let seed = halves(key.seed);
+    let (k0, k1, k2) = (round_key(seed, 0), round_key(seed, 1), round_key(seed, 2));
     let [low1, high1] = product(1, s0);
     let c0 = l.xor(rows, l.splat_u(high1 ^ k0[0]));
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];

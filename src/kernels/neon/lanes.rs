@@ -268,19 +268,31 @@ unsafe impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn pack_codes<const BITS: usize>(self, codes: *const u32, target: *mut u8) {
-        if BITS == 4 {
+        if BITS <= 8 {
             let n = self.0;
-            for half in 0..4 {
-                // SAFETY: 16 of the 64 codes, 8 of the 32 bytes.
+            // Bytes of one code each, then of a pair, of four, of eight: the even ones, and the odd ones some bits up.
+            let mut bytes = [n.vdup_n_u8(0); 8];
+            for (i, bytes) in bytes.iter_mut().enumerate() {
+                // SAFETY: 8 of the 64 codes.
                 unsafe {
-                    let c = codes.add(16 * half);
-                    let word = |i: usize| n.vmovn_u32(self.load_u(c.add(4 * i)));
-                    let low = n.vmovn_u16(n.vcombine_u16(word(0), word(1)));
-                    let high = n.vmovn_u16(n.vcombine_u16(word(2), word(3)));
-                    // Codes of even groups, and those of odd groups four bits up.
-                    let (even, odd) = (n.vuzp1_u8(low, high), n.vuzp2_u8(low, high));
-                    vst1_u8(target.add(8 * half), n.vorr_u8(even, n.vshl_n_u8::<4>(odd)));
+                    let low = n.vmovn_u32(self.load_u(codes.add(8 * i)));
+                    let high = n.vmovn_u32(self.load_u(codes.add(8 * i + 4)));
+                    *bytes = n.vmovn_u16(n.vcombine_u16(low, high));
                 }
+            }
+            let (mut count, mut bits) = (8, BITS);
+            while bits < 8 {
+                let up = n.vdup_n_s8(bits as i8);
+                count /= 2;
+                for i in 0..count {
+                    let (a, b) = (bytes[2 * i], bytes[2 * i + 1]);
+                    bytes[i] = n.vorr_u8(n.vuzp1_u8(a, b), n.vshl_u8(n.vuzp2_u8(a, b), up));
+                }
+                bits *= 2;
+            }
+            for (i, &bytes) in bytes.iter().enumerate().take(count) {
+                // SAFETY: 8 of the 8 * BITS bytes.
+                unsafe { vst1_u8(target.add(8 * i), bytes) };
             }
         } else {
             // SAFETY: the caller's promise.
