@@ -1,15 +1,17 @@
 //! C = alpha * A.B + beta * C with A in N:M form, or pruned on the way.
 
+mod copies;
 mod group;
+mod stage;
 
 use super::blocking::{self, Blocking, Extent};
-use super::compress::{Target, compress_block, keepable};
+use super::compress::keepable;
 use super::scratch::{Slots, lines};
 use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
 use crate::isa::kernels_for;
-use crate::kernels::{CopyJob, Init, Kernels, NarrowJob, TileJob};
+use crate::kernels::{Init, Kernels, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -273,103 +275,6 @@ impl Product<'_> {
         }
     }
 
-    /// Makes the compressed form of `rows`, inner entries `k` (which begin a group), available.
-    ///
-    /// # Safety
-    /// They lie in A; `values` and `meta` hold a block each, where the source needs them.
-    unsafe fn stage(
-        &self,
-        rows: Range<usize>,
-        k: Range<usize>,
-        values: *mut f32,
-        meta: *mut u8,
-    ) -> Staged {
-        if k.is_empty() {
-            // No entries: the operand's pointers and strides may be anything.
-            return Staged { values, ld_values: 0, meta, ld_meta: 0 };
-        }
-        let p = self.pattern;
-        let group = k.start / p.m();
-        let (kept, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
-        let ld_values = kept + group::padding(p);
-        let given = |a: CompressedRef<'_>| {
-            let a = a.part(rows.start, group, rows.len(), k.len());
-            Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }
-        };
-        match self.source {
-            Source::Direct(a) => given(a),
-            Source::Scaled(a, alpha) => {
-                let given = given(a);
-                // SAFETY: the rows' values, there and here; their indices.
-                unsafe {
-                    (self.kernels.pack)(&CopyJob {
-                        source: given.values,
-                        from: given.ld_values.cast_signed(),
-                        target: values,
-                        to: ld_values.cast_signed(),
-                        rows: rows.len(),
-                        cols: kept,
-                    });
-                    self.scale(
-                        values,
-                        ld_values,
-                        (given.meta, given.ld_meta),
-                        (rows.len(), k.len()),
-                        alpha,
-                    );
-                }
-                Staged { values, ld_values, ..given }
-            }
-            Source::Pruned(a, method, alpha) => {
-                let target = Target { values, ld_values, meta, ld_meta };
-                let at = (rows.start, k.start);
-                let inner = k.len();
-                // SAFETY: a part of A, which was checked; the block holds its compressed form.
-                unsafe {
-                    compress_block(self.kernels, p, method, a.part(rows.clone(), k), at, target);
-                    if alpha != 1.0 {
-                        self.scale(values, ld_values, (meta, ld_meta), (rows.len(), inner), alpha);
-                    }
-                }
-                Staged { values, ld_values, meta, ld_meta }
-            }
-        }
-    }
-
-    /// Multiplies staged values of `rows` x `inner` entries by alpha.
-    ///
-    /// # Safety
-    /// They and their metadata are staged.
-    unsafe fn scale(
-        &self,
-        values: *mut f32,
-        ld_values: usize,
-        (meta, ld_meta): (*const u8, usize),
-        (rows, inner): (usize, usize),
-        alpha: f32,
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if alpha != 1.0 {
-                for i in 0..rows {
-                    for j in 0..self.pattern.row_values(inner) {
-                        *values.add(i * ld_values + j) *= alpha;
-                    }
-                }
-            }
-            // Zeros times an infinite or NaN alpha, where there is nothing to multiply.
-            for i in 0..rows {
-                zero_past(
-                    self.pattern,
-                    meta.add(i / self.pattern.group() * ld_meta),
-                    inner,
-                    values.add(i * ld_values),
-                    alpha,
-                );
-            }
-        }
-    }
-
     /// One panel of C over the staged inner entries `k`.
     ///
     /// # Safety
@@ -534,99 +439,6 @@ impl Product<'_> {
             0.0 => Init::Zero,
             1.0 => Init::Load,
             beta => Init::Scale(beta),
-        }
-    }
-
-    /// Copies rows `k`, columns `cols` of B into a slice of full groups and full width, zeros around.
-    ///
-    /// # Safety
-    /// They lie in B; the slice holds them.
-    unsafe fn pack(&self, k: Range<usize>, cols: Range<usize>, width: usize, slice: *mut f32) {
-        let b = self.b.part(k.clone(), cols.clone());
-        let (rows, cols) = (k.len(), cols.len());
-        let padded = rows.next_multiple_of(self.pattern.m());
-        // SAFETY: `padded` rows of `width` elements are the slice's; the part of B was checked.
-        unsafe {
-            if cols < width {
-                slice.write_bytes(0, padded * width);
-            } else {
-                slice.add(rows * width).write_bytes(0, (padded - rows) * width);
-            }
-            self.copy(b, slice, width);
-        }
-    }
-
-    /// `target[i * width + j] = source[i][j]`.
-    ///
-    /// # Safety
-    /// The source is readable, and the target holds its rows.
-    unsafe fn copy(&self, source: MatRef<'_>, target: *mut f32, width: usize) {
-        let to = width.cast_signed();
-        let MatRef { data, rows, cols, .. } = source;
-        // SAFETY: a level that the CPU has; the caller's promise.
-        unsafe {
-            if source.col_stride == 1 {
-                let from = source.row_stride;
-                (self.kernels.pack)(&CopyJob { source: data, from, target, to, rows, cols });
-            } else if source.row_stride == 1 {
-                let (from, rows, cols) = (source.col_stride, cols, rows);
-                (self.kernels.transpose)(&CopyJob { source: data, from, target, to, rows, cols });
-            } else {
-                for i in 0..rows {
-                    for j in 0..cols {
-                        *target.add(i * width + j) = source.address(i, j).read_unaligned();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Copies a tile back into C: the inverse of [`copy`](Self::copy).
-    ///
-    /// # Safety
-    /// As there; no other task writes the part.
-    unsafe fn scatter(&self, tile: *const f32, width: usize, part: MatRef<'_>) {
-        let (source, from) = (tile, width.cast_signed());
-        let (target, MatRef { rows, cols, .. }) = (part.data.cast_mut(), part);
-        // SAFETY: a level that the CPU has; the caller's promise.
-        unsafe {
-            if part.col_stride == 1 {
-                let to = part.row_stride;
-                (self.kernels.pack)(&CopyJob { source, from, target, to, rows, cols });
-            } else if part.row_stride == 1 {
-                let to = part.col_stride;
-                (self.kernels.transpose)(&CopyJob { source, from, target, to, rows, cols });
-            } else {
-                for i in 0..rows {
-                    for j in 0..cols {
-                        let element = part.address(i, j).cast_mut();
-                        element.write_unaligned(*tile.add(i * width + j));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Zeroes the values of a row's short last group, of `cols` entries in all, whose index points past
-/// it: `alpha` times +0, were `alpha` finite.
-///
-/// # Safety
-/// The row's metadata is readable, its values writable.
-unsafe fn zero_past(p: Pattern, meta: *const u8, cols: usize, values: *mut f32, alpha: f32) {
-    let left = cols % p.m();
-    if left == 0 {
-        return;
-    }
-    let group = cols / p.m();
-    for k in 0..p.n() {
-        let bit = group * p.group_bits() + k * p.index_bits();
-        // SAFETY: the byte that holds index k of the last group; value k of it.
-        unsafe {
-            let index = usize::from(*meta.add(bit / 8)) >> (bit % 8) & (p.m() - 1);
-            if index >= left {
-                *values.add(group * p.n() + k) = 0f32.copysign(alpha);
-            }
         }
     }
 }
