@@ -209,7 +209,7 @@ step_sanitizers() { # the Rust tests with AddressSanitizer, pools and their call
   # What is freed is kept for a while, lest it be used again: little of it, as the soak watches memory.
   export ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=16
   echo "--- AddressSanitizer"
-  RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan cargo test --target "$host" --features capi \
+  SPNM_SOAK_SECONDS=40 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan cargo test --target "$host" --features capi \
     --lib --test kat --test oracle --test format --test differential --test determinism --test properties --test load
   echo "--- ThreadSanitizer"
   # std must be built with it, or its locks are invisible: from the source that ci/cross-setup.sh unpacks.
