@@ -11,8 +11,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Those joined by a comma run side by side: their builds lie in different folders.
-steps=(environment format lint doc supply rust benches examples oracle,msrv c,fuzz dispatch aarch64)
+# Those joined by a comma run side by side: what one builds the other does not wait for. (c has one thread most of the
+# time, and the others keep the second core busy; aarch64 builds on what c has built.)
+steps=(environment format lint doc supply rust benches examples oracle,msrv c,dispatch fuzz,aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(powerpc64 sanitizers)
 
@@ -136,7 +137,7 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
   need valgrind valgrind
   need mpicc libopenmpi-dev openmpi-bin
   python_with_numpy
-  if cross=$(bash ci/cross-setup.sh 2>"$log/cross-setup"); then
+  if cross=$(cross_compiler); then
     echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc" >"$log/aarch64"
   fi
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
@@ -300,9 +301,16 @@ digests() { # tests/digests.txt: storages, threads and call splits, on every lev
   cargo test --quiet --test determinism "${options[@]}" -- --nocapture digests
 }
 
+cross_compiler() { # installs it and prints its prefix, while nothing else is being installed
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    bash ci/cross-setup.sh 2>"$log/cross-setup"
+  ) 9>"$log/packages"
+}
+
 cross_setup() { # sets `cross`, the prefix of the compiler for other targets
   local status=0
-  cross=$(bash ci/cross-setup.sh 2>"$log/cross-setup") || status=$?
+  cross=$(cross_compiler) || status=$?
   case $status in
     0) ;;
     3) skip "no cross compiler, no emulator: $(cat "$log/cross-setup")" ;;

@@ -274,3 +274,57 @@ fn odd_strides() {
         }
     }
 }
+
+/// Where there is one row, its leading dimension leads nowhere: any will do.
+#[test]
+fn leading_dimensions_of_a_single_row() {
+    let far = usize::MAX / 2;
+    let mut data = Data::new(9);
+    for isa in levels() {
+        let options = OPTIONS.isa(isa);
+        for len in [1, 5, 9, 70, 300] {
+            let a = data.matrix(0, len);
+            let (kept, bytes) = (P.row_values(len), P.row_meta(len));
+            let (mut values, mut meta) = (vec![7.0f32; kept], vec![0xA5u8; bytes]);
+            let (v, m) = (values.as_mut_ptr(), meta.as_mut_ptr());
+            let out = || raw_out(v, m, (1, len), (far, far));
+            let check = |want: &Compressed, what: &str| {
+                // SAFETY: what was written through the same pointers, whose buffers live.
+                let (values, meta) = unsafe {
+                    (std::slice::from_raw_parts(v, kept), std::slice::from_raw_parts(m, bytes))
+                };
+                assert!(
+                    same_bits(values, want.values()) && meta == want.meta(),
+                    "{what} {isa:?} {len}"
+                );
+            };
+            let mut want = Compressed::new(1, len, P).expect("memory");
+
+            let row = view(&a, 1, len);
+            compress(&options, Method::Magnitude, row, want.as_mut()).expect("compress");
+            compress(&options, Method::Magnitude, row, out()).expect("compress, far");
+            check(&want, "compress");
+            compress_transposable(&options, row, Some(want.as_mut()), None).expect("along");
+            compress_transposable(&options, row, Some(out()), None).expect("along, far");
+            check(&want, "along");
+            let column = view(&a, len, 1);
+            compress_transposable(&options, column, None, Some(want.as_mut())).expect("across");
+            compress_transposable(&options, column, None, Some(out())).expect("across, far");
+            check(&want, "across");
+
+            let (mut dense, mut dense_far) = (vec![7.0; len], vec![7.0; len]);
+            let given = raw_in(v, m, (1, len), (far, far));
+            decompress(&options, want.as_ref(), view_mut(&mut dense, 1, len)).expect("decompress");
+            decompress(&options, given, view_mut(&mut dense_far, 1, len)).expect("decompress, far");
+            assert!(same_bits(&dense, &dense_far), "decompress {isa:?} {len}");
+            let (mut c, mut c_far) = (vec![7.0; 3], vec![7.0; 3]);
+            let (bench, b) = (&mut Scratch::new(), data.matrix(0, 3 * len));
+            let b = view(&b, len, 3);
+            gemm(&options, bench, 1.0, want.as_ref(), b, 0.0, view_mut(&mut c, 1, 3))
+                .expect("gemm");
+            gemm(&options, bench, 1.0, given, b, 0.0, view_mut(&mut c_far, 1, 3))
+                .expect("gemm, far");
+            assert!(same_bits(&c, &c_far), "gemm {isa:?} {len}");
+        }
+    }
+}

@@ -313,7 +313,8 @@ impl Chunk {
         codes: [L::U; 4],
     ) {
         let whole = self.height == BAND && cols == 4 * L::COUNT;
-        for j in 0..4 {
+        // (The place of a column that is not there may lie beyond all numbers.)
+        for j in 0..4.min(cols) {
             let mut words = [0u32; MAX_LANES];
             // SAFETY: columns 4 (g + lane) + j below `cols`, groups from `row` on.
             unsafe {
