@@ -183,7 +183,7 @@ smaller_arm() {
 }
 
 larger_arm() {
-  emulated_arm max
+  few emulated_arm max
   digests
 }
 
