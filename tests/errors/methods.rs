@@ -2,26 +2,28 @@
 
 use super::*;
 
+/// `compress`, `prune` and `prune_gemm` refuse the method with this pattern.
+#[track_caller]
+fn refused_by_all(t: &mut Bench, method: Method, p: Pattern, want: Error, says: &[&str]) {
+    let (a, b) = (t.a(), t.b());
+    let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+    refused(compress(&OPTIONS, method, a, out.as_mut()), want, says);
+    assert!(out.values().iter().all(|&x| x == 0.0));
+    let dense = t.dense();
+    refused(prune(&OPTIONS, method, p, a, dense), want, says);
+    let c = t.c();
+    refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, says);
+}
+
 #[test]
 fn shards_that_do_not_begin_a_group() {
     let mut t = Bench::new();
-    let (a, b) = (t.a(), t.b());
     for &p in Pattern::ALL {
         for col0 in [1, p.m() as u64 - 1, p.m() as u64 + 1, u64::MAX] {
             let method = Method::Mvue(Rng::new(1, 2).at(0, col0));
             let want = Error::ShardColumn { col0, m: p.m() };
             let says = [&*col0.to_string(), &p.m().to_string(), "col0"];
-            let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
-            refused(compress(&OPTIONS, method, a, out.as_mut()), want, &says);
-            assert!(out.values().iter().all(|&x| x == 0.0));
-            let dense = t.dense();
-            refused(prune(&OPTIONS, method, p, a, dense), want, &says);
-            let c = t.c();
-            refused(
-                prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c),
-                want,
-                &says,
-            );
+            refused_by_all(&mut t, method, p, want, &says);
         }
     }
 }
@@ -29,40 +31,27 @@ fn shards_that_do_not_begin_a_group() {
 #[test]
 fn shards_that_do_not_begin_a_group_of_rows() {
     let mut t = Bench::new();
-    let (a, b) = (t.a(), t.b());
     for (group, row0) in [(2, 1), (4, 6), (64, 32), (3, u64::MAX - 1)] {
         let p = P.grouped(group).expect("a group of rows");
         let method = Method::Mvue(Rng::new(1, 2).at(row0, 0));
         let want = Error::ShardRow { row0, group: group as usize };
         let says = [&*row0.to_string(), &group.to_string(), "row0"];
-        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
-        refused(compress(&OPTIONS, method, a, out.as_mut()), want, &says);
-        assert!(out.values().iter().all(|&x| x == 0.0));
-        let dense = t.dense();
-        refused(prune(&OPTIONS, method, p, a, dense), want, &says);
-        let c = t.c();
-        refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, &says);
+        refused_by_all(&mut t, method, p, want, &says);
         // A method that draws nothing has no place.
-        compress(&OPTIONS, Method::Magnitude, a, out.as_mut()).expect("magnitude");
+        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
+        compress(&OPTIONS, Method::Magnitude, t.a(), out.as_mut()).expect("magnitude");
     }
 }
 
 #[test]
 fn methods_without_groups_of_rows() {
     let mut t = Bench::new();
-    let (a, b) = (t.a(), t.b());
     let p = P.grouped(4).expect("a group of rows");
     let want = Error::Ungrouped { rows: 4 };
     for method in [Method::MvueApprox(Rng::new(1, 2)), Method::SoftThreshold] {
-        let mut out = Compressed::new(ROWS, INNER, p).expect("memory");
-        refused(compress(&OPTIONS, method, a, out.as_mut()), want, &["groups of 4 rows"]);
-        assert!(out.values().iter().all(|&x| x == 0.0));
-        let dense = t.dense();
-        refused(prune(&OPTIONS, method, p, a, dense), want, &["4"]);
-        let c = t.c();
-        refused(prune_gemm(&OPTIONS, &mut t.scratch, method, p, 1.0, a, b, 0.0, c), want, &["4"]);
+        refused_by_all(&mut t, method, p, want, &["groups of 4 rows"]);
     }
-    refused(spnm::soft_threshold_scale(&OPTIONS, p, a), want, &["4"]);
+    refused(spnm::soft_threshold_scale(&OPTIONS, p, t.a()), want, &["4"]);
 }
 
 /// Rows that share indices share a row of metadata, and what one of them keeps all do.

@@ -318,11 +318,11 @@ fn leading_dimensions_of_a_single_row() {
             decompress(&options, given, view_mut(&mut dense_far, 1, len)).expect("decompress, far");
             assert!(same_bits(&dense, &dense_far), "decompress {isa:?} {len}");
             let (mut c, mut c_far) = (vec![7.0; 3], vec![7.0; 3]);
-            let (bench, b) = (&mut Scratch::new(), data.matrix(0, 3 * len));
+            let (scratch, b) = (&mut Scratch::new(), data.matrix(0, 3 * len));
             let b = view(&b, len, 3);
-            gemm(&options, bench, 1.0, want.as_ref(), b, 0.0, view_mut(&mut c, 1, 3))
+            gemm(&options, scratch, 1.0, want.as_ref(), b, 0.0, view_mut(&mut c, 1, 3))
                 .expect("gemm");
-            gemm(&options, bench, 1.0, given, b, 0.0, view_mut(&mut c_far, 1, 3))
+            gemm(&options, scratch, 1.0, given, b, 0.0, view_mut(&mut c_far, 1, 3))
                 .expect("gemm, far");
             assert!(same_bits(&c, &c_far), "gemm {isa:?} {len}");
         }
