@@ -101,6 +101,10 @@ unsafe impl Lanes for Avx512 {
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         self.0.avx512f._mm512_mask_blend_ps(mask, b, a)
     }
+    #[inline(always)]
+    fn plus_where(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        self.0.avx512f._mm512_mask_add_ps(a, mask, a, b)
+    }
     // By class of number, in one instruction: a table of four bits for each class, from the low bits up NaN, signalling
     // NaN, 0, 1, -infinity, infinity, negative, positive; 0 keeps the first operand, 8 makes +0, 10 makes 1.
     #[inline(always)]

@@ -114,19 +114,14 @@ impl Estimator for Mvue {
         let total = tree_sum(l, a);
 
         // At most N non-zeros: nothing need be dropped. Unit intervals then pick each of them, and
-        // a water level of zero leaves their values alone. (Counted in f32: AVX-512 adds under a
-        // mask in one instruction, where LLVM makes two of an integer count.)
+        // a water level of zero leaves their values alone.
         let few = if (N, M) == (2, 4) {
             // The second least is zero: five instructions fewer.
             let (low, high) = (l.min(a[0], a[1]), l.max(a[0], a[1]));
             let second = l.min(l.max(low, l.min(a[2], a[3])), l.min(high, l.max(a[2], a[3])));
             l.eq(second, zero)
         } else {
-            let mut nonzeros = zero;
-            for i in 0..M {
-                nonzeros = l.select(l.lt(zero, a[i]), l.add(nonzeros, one), nonzeros);
-            }
-            l.le(nonzeros, l.splat(N as f32))
+            l.le(nonzeros(l, a), l.splat(N as f32))
         };
 
         let tau = l.select(few, zero, water_level::<L, N, M>(l, a, total));
@@ -150,62 +145,98 @@ impl Estimator for Mvue {
     }
 }
 
+/// How many of the magnitudes are not zero, as f32s.
+#[inline(always)]
+fn nonzeros<L: Lanes, const M: usize>(l: L, a: [L::F; M]) -> L::F {
+    let zero = l.splat(0.0);
+    let mut more = [l.lt(zero, a[0]); M];
+    for i in 0..M {
+        more[i] = l.lt(zero, a[i]);
+    }
+    count(l, zero, more, l.splat(1.0))
+}
+
+/// `from`, which is not -0, and `step` for each of the masks that holds; small integers, so that their order does not
+/// matter. Two to a chain, then the chains' sums: the longest chain is what a selection waits for. (In f32, as AVX-512
+/// adds under a mask in one instruction, where LLVM makes two of an integer count.)
+#[inline(always)]
+fn count<L: Lanes, const M: usize>(l: L, from: L::F, masks: [L::M; M], step: L::F) -> L::F {
+    let mut chains = M / 2;
+    let mut sums = [l.splat(0.0); M];
+    sums[0] = from;
+    for i in 0..M {
+        sums[i % chains] = l.plus_where(masks[i], sums[i % chains], step);
+    }
+    while chains > 1 {
+        chains /= 2;
+        for c in 0..chains {
+            sums[c] = l.add(sums[c], sums[c + chains]);
+        }
+    }
+    sums[0]
+}
+
 /// tau with `sum(min(a, tau)) = N tau`: the entries above it are kept for certain.
 ///
-/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. A round that changes
-/// nothing is the last that can: most blocks have few entries above the level.
+/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. The level only falls,
+/// so that a round that counts as many as the one before it finds the same, and would change nothing.
 #[inline(always)]
 fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], total: L::F) -> L::F {
-    let zero = l.splat(0.0);
     // N is a power of two, so this is the division by N.
     let mut tau = l.mul(total, l.splat(1.0 / N as f32));
-    for _ in 1..N {
-        if N == 2 {
-            // One entry above, or none (also as rounded: if two were, their sum would exceed the
-            // total); with none the rest is the total again.
-            let (mut sum, mut rest) = (a, [zero; M]);
-            let mut most = a;
-            let mut len = M;
-            while len > 1 {
-                for i in 0..len / 2 {
-                    let (p, q) = (2 * i, 2 * i + 1);
-                    // Tree sums, and the same without the largest entry.
-                    let left = l.le(most[q], most[p]);
-                    rest[i] = if len == M {
-                        l.min(a[p], a[q])
-                    } else {
-                        l.add(l.select(left, rest[p], sum[p]), l.select(left, sum[q], rest[q]))
-                    };
-                    sum[i] = l.add(sum[p], sum[q]);
-                    most[i] = l.max(most[p], most[q]);
-                }
-                len /= 2;
-            }
-            return l.select(l.lt(tau, most[0]), rest[0], tau);
-        }
-        // Counted in M / 4 chains: a round takes as long as its longest.
-        let (mut rest, mut share) = (a, [zero; M]);
-        share[0] = l.splat(N as f32);
+    if N == 1 {
+        return tau;
+    }
+    if N == 2 {
+        let (most, rest) = largest_and_rest(l, a);
+        return l.select(l.lt(tau, most), rest, tau);
+    }
+    let mut before = l.splat(N as f32);
+    for round in 1..N {
+        let (mut rest, mut above) = (a, [l.lt(tau, a[0]); M]);
         for i in 0..M {
-            let above = l.lt(tau, a[i]);
-            rest[i] = l.select(above, zero, a[i]);
-            let chain = i % (M / 4);
-            share[chain] = l.select(above, l.add(share[chain], l.splat(-1.0)), share[chain]);
+            above[i] = l.lt(tau, a[i]);
+            rest[i] = l.select(above[i], l.splat(0.0), a[i]);
         }
-        let mut chains = M / 4;
-        while chains > 1 {
-            chains /= 2;
-            for c in 0..chains {
-                share[c] = l.add(share[c], share[c + chains]);
-            }
+        let share = count(l, l.splat(N as f32), above, l.splat(-1.0));
+        // Where half is kept, some block of a vector all but always needs two rounds, and seldom a third.
+        if M == 2 * N && round > 2 && l.all(l.eq(share, before)) {
+            break;
         }
-        let before = tau;
-        tau = l.div(tree_sum(l, rest), l.max(share[0], l.splat(1.0)));
-        if l.all(l.eq(tau, before)) {
+        before = share;
+        let higher = tau;
+        tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
+        // Of sparser patterns most blocks have no entry above the level, and the first round changes nothing.
+        if M > 2 * N && l.all(l.eq(tau, higher)) {
             break;
         }
     }
     tau
+}
+
+/// The largest entry, and the tree sum of the others. (One entry lies above the level of N = 2, or none, also as
+/// rounded: if two did, their sum would exceed the total.)
+#[inline(always)]
+fn largest_and_rest<L: Lanes, const M: usize>(l: L, a: [L::F; M]) -> (L::F, L::F) {
+    let (mut sum, mut most) = (a, a);
+    let mut rest = [l.splat(0.0); M];
+    let mut len = M;
+    while len > 1 {
+        for i in 0..len / 2 {
+            let (p, q) = (2 * i, 2 * i + 1);
+            // Tree sums, and the same without the largest entry.
+            let left = l.le(most[q], most[p]);
+            rest[i] = if len == M {
+                l.min(a[p], a[q])
+            } else {
+                l.add(l.select(left, rest[p], sum[p]), l.select(left, sum[q], rest[q]))
+            };
+            sum[i] = l.add(sum[p], sum[q]);
+            most[i] = l.max(most[p], most[q]);
+        }
+        len /= 2;
+    }
+    (most[0], rest[0])
 }
 
 impl Estimator for MvueApprox {
@@ -221,10 +252,7 @@ impl Estimator for MvueApprox {
         let (zero, one, half) = (l.splat(0.0), l.splat(1.0), l.splat(0.5));
         let a = magnitudes(l, x);
         let total = tree_sum(l, a);
-        let mut nonzeros = zero;
-        for i in 0..M {
-            nonzeros = l.select(l.lt(zero, a[i]), l.add(nonzeros, one), nonzeros);
-        }
+        let nonzeros = nonzeros(l, a);
         let (few, many) = (l.le(nonzeros, l.splat(2.0)), l.lt(l.splat(2.0), nonzeros));
 
         // An entry is drawn first with probability a / total, or second, after any other.

@@ -49,6 +49,11 @@ pub(crate) unsafe trait Lanes: Copy {
     fn all(self, a: Self::M) -> bool;
     /// `a` where the mask holds, else `b`.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// `a + b` where the mask holds, else `a`, which is not -0.
+    #[inline(always)]
+    fn plus_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
+        self.add(a, self.select(mask, b, self.splat(0.0)))
+    }
     /// 1 where the mask holds and `a`, which is not negative, is not zero; else `b`, which is zero where the mask
     /// holds and `a` is.
     #[inline(always)]
