@@ -225,7 +225,8 @@ fn memory_refused_to_c_calls() {
             pool
         };
         for fused in [false, true] {
-            // A pool of its own for each: it keeps the memory that it has got.
+            // A pool of its own for each: it keeps the memory that it has got. Without one the process keeps it, and
+            // the second product needs more than the first.
             let pool = pool_of(threads);
             let options = c::options(pool);
             let what = if fused { "spnm_prune_gemm" } else { "spnm_gemm" };

@@ -1,6 +1,7 @@
 //! From the caller's structs to the crate's types.
 
 use super::guard::Refused;
+use super::memory::with_kept;
 use super::pool::spnm_pool;
 use super::types::*;
 use crate::compressed::{CompressedMut, CompressedRef};
@@ -81,11 +82,11 @@ impl<'a> Where<'a> {
         options
     }
 
-    /// Calls `work` with working memory: the pool's, or some of its own for this call.
+    /// Calls `work` with working memory: the pool's, or what is kept for calls without one.
     pub(super) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         match self.pool {
             Some(pool) => pool.with_scratch(work),
-            None => work(&mut Scratch::new()),
+            None => with_kept(work),
         }
     }
 }

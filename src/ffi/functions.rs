@@ -254,8 +254,9 @@ pub unsafe extern "C" fn spnm_validate(
 /// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
 ///   them (of 8 at a time); the bits are those of the chains above.
 /// Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
-///   KiB a thread: with a pool it is kept there and reused; without one it is allocated and freed in
-///   the call.
+///   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
+///   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
+///   own.
 /// Aliasing: c must not overlap b, a->values or a->meta. Views that interleave in one buffer with one
 ///   leading dimension do not overlap.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or

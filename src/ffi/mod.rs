@@ -19,6 +19,7 @@ mod environment;
 mod functions;
 mod guard;
 mod info;
+mod memory;
 mod pool;
 mod status;
 mod tensor;

@@ -2,6 +2,7 @@
 
 use super::arguments::not_null;
 use super::guard::{Refused, compute, guard};
+use super::memory::with_kept;
 use super::types::{SPNM_E_MEMORY, spnm_status};
 use crate::ops::Scratch;
 use crate::pool::Pool;
@@ -20,7 +21,7 @@ impl spnm_pool {
     pub(super) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         if self.process != std::process::id() {
             // The fork may have happened while another thread held the lock.
-            return work(&mut Scratch::new());
+            return with_kept(work);
         }
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = idle().pop().unwrap_or_default();

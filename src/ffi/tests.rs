@@ -4,11 +4,13 @@ use super::environment::Environment;
 use super::functions::*;
 use super::guard::{Refused, compute, guard};
 use super::info::*;
+use super::memory::{KEPT, with_kept};
 use super::pool::{spnm_pool, spnm_pool_create, spnm_pool_free};
 use super::status::message;
 use super::tensor::*;
 use super::transposable::*;
 use super::types::*;
+use crate::ops::Scratch;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -93,11 +95,8 @@ fn the_environment_comes_back() {
     assert_eq!(compute(|| Ok(())), SPNM_OK);
 }
 
-#[test]
-fn a_pool_keeps_its_working_memory() {
-    let mut pool: *mut spnm_pool = null_mut();
-    // SAFETY: a valid out-pointer.
-    assert_eq!(unsafe { spnm_pool_create(3, &raw mut pool) }, SPNM_OK);
+/// A product with these options, checked.
+fn product(options: *const spnm_options) {
     let mut values = [1.0f32; 64 * 32];
     let mut meta = [0x44u8; 64 * 8];
     let (mut b, mut c) = ([1.0f32; 64 * 32], [0.0f32; 64 * 32]);
@@ -122,22 +121,54 @@ fn a_pool_keeps_its_working_memory() {
         dtype: SPNM_F32,
         reserved: 0,
     };
-    let (b, c_view) = (matrix(&mut b), matrix(&mut c));
-    let options = spnm_options { struct_size: size_of::<spnm_options>(), isa: 0, flags: 0, pool };
+    let (b, view) = (matrix(&mut b), matrix(&mut c));
     // SAFETY: structs that describe the buffers above.
-    let run = || unsafe {
-        spnm_gemm(&raw const options, 1.0, &raw const a, &raw const b, 0.0, &raw const c_view)
-    };
-    assert_eq!(run(), SPNM_OK);
+    let status =
+        unsafe { spnm_gemm(options, 1.0, &raw const a, &raw const b, 0.0, &raw const view) };
+    assert_eq!(status, SPNM_OK);
+    assert!(c.iter().all(|&x| x == 32.0));
+}
+
+#[test]
+fn a_pool_keeps_its_working_memory() {
+    let mut pool: *mut spnm_pool = null_mut();
+    // SAFETY: a valid out-pointer.
+    assert_eq!(unsafe { spnm_pool_create(3, &raw mut pool) }, SPNM_OK);
+    let options = spnm_options { struct_size: size_of::<spnm_options>(), isa: 0, flags: 0, pool };
+    product(&raw const options);
     // SAFETY: alive, and no call runs.
     let held = unsafe { &*pool }.with_scratch(|scratch| scratch.bytes());
     assert_ne!(held, 0, "the pool kept nothing");
-    assert_eq!(run(), SPNM_OK);
+    product(&raw const options);
     // SAFETY: as above.
     assert_eq!(unsafe { &*pool }.with_scratch(|scratch| scratch.bytes()), held);
     // SAFETY: not used any more.
     unsafe { spnm_pool_free(pool) };
-    assert!(c.iter().all(|&x| x == 32.0));
+}
+
+#[test]
+fn calls_without_a_pool_keep_working_memory() {
+    product(null());
+    assert_ne!(with_kept(|scratch| scratch.bytes()), 0, "nothing was kept");
+    // A panic, which the interface catches, does not lose it.
+    let caught = std::panic::catch_unwind(|| with_kept(|_| panic!("a bug")));
+    assert!(caught.is_err());
+    assert_ne!(with_kept(|scratch| scratch.bytes()), 0, "lost");
+    // As many calls at once as there is memory for: each has its own, and the next is on its own.
+    fn at_once(held: &mut Vec<*const Scratch>) {
+        with_kept(|scratch| {
+            let here = &raw const *scratch;
+            assert!(!held.contains(&here), "used twice");
+            held.push(here);
+            if held.len() <= KEPT {
+                at_once(held);
+            } else {
+                assert_eq!(scratch.bytes(), 0);
+                product(null());
+            }
+        });
+    }
+    at_once(&mut Vec::new());
 }
 
 #[test]
