@@ -1,6 +1,6 @@
 //! Eight lanes from the intrinsics.
 
-use crate::kernels::generic::Lanes;
+use crate::kernels::generic::{Lanes, Lanewise};
 use core::arch::x86_64::*;
 use pulp::x86::V3;
 
@@ -34,9 +34,7 @@ impl Avx2 {
     }
 }
 
-// SAFETY: eight lanes in 256 bits. A mask is a vector whose lanes are all ones or all zeros.
-unsafe impl Lanes for Avx2 {
-    const COUNT: usize = 8;
+impl Lanewise for Avx2 {
     type F = __m256;
     type U = __m256i;
     type M = __m256;
@@ -116,10 +114,6 @@ unsafe impl Lanes for Avx2 {
         self.0.avx._mm256_set1_epi32(x.cast_signed())
     }
     #[inline(always)]
-    fn iota(self) -> __m256i {
-        self.0.avx._mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
-    }
-    #[inline(always)]
     fn add_u(self, a: __m256i, b: __m256i) -> __m256i {
         self.0.avx2._mm256_add_epi32(a, b)
     }
@@ -168,6 +162,15 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     fn with_bits(self, a: __m256i) -> __m256 {
         self.0.avx._mm256_castsi256_ps(a)
+    }
+}
+
+// SAFETY: eight lanes in 256 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Avx2 {
+    const COUNT: usize = 8;
+    #[inline(always)]
+    fn iota(self) -> __m256i {
+        self.0.avx._mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Sixteen lanes from the intrinsics.
 
-use crate::kernels::generic::Lanes;
+use crate::kernels::generic::{Lanes, Lanewise};
 use core::arch::x86_64::*;
 use pulp::x86::V4;
 
@@ -21,9 +21,7 @@ impl Avx512 {
 const ALL: __mmask16 = 0xFFFF;
 const ODD: __mmask16 = 0xAAAA;
 
-// SAFETY: sixteen lanes in 512 bits.
-unsafe impl Lanes for Avx512 {
-    const COUNT: usize = 16;
+impl Lanewise for Avx512 {
     type F = __m512;
     type U = __m512i;
     type M = __mmask16;
@@ -130,10 +128,6 @@ unsafe impl Lanes for Avx512 {
         self.0.avx512f._mm512_set1_epi32(x.cast_signed())
     }
     #[inline(always)]
-    fn iota(self) -> __m512i {
-        self.0.avx512f._mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-    }
-    #[inline(always)]
     fn add_u(self, a: __m512i, b: __m512i) -> __m512i {
         self.0.avx512f._mm512_add_epi32(a, b)
     }
@@ -180,6 +174,15 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     fn with_bits(self, a: __m512i) -> __m512 {
         self.0.avx512f._mm512_castsi512_ps(a)
+    }
+}
+
+// SAFETY: sixteen lanes in 512 bits.
+unsafe impl Lanes for Avx512 {
+    const COUNT: usize = 16;
+    #[inline(always)]
+    fn iota(self) -> __m512i {
+        self.0.avx512f._mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
     }
 
     #[inline(always)]

@@ -3,9 +3,11 @@
 use super::Lanes;
 use super::estimators::Estimator;
 use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
-use super::philox::{WORD_GROUPS, words_of_row, words_of_strip};
-use crate::kernels::CompressJob;
+use super::philox::{ROW_BEGUN, WORD_GROUPS, row_begun, row_ended, words_of_row, words_of_strip};
+use super::twice::Twice;
+use crate::kernels::{CompressJob, RngKey};
 use crate::pattern::index_bits;
+use crate::rng::PHILOX_ROUNDS;
 use std::mem::MaybeUninit;
 
 /// Groups that are selected before their indices are packed: whole bytes for every pattern.
@@ -33,6 +35,11 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
     let words = [words.as_mut_ptr(), second.as_mut_ptr()];
     let mut codes = [0u32; CHUNK];
+    // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
+    let meanwhile =
+        E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
+    let (mut now, mut drawn) = (words[0], false);
+    let mut next = words[0].wrapping_add(CHUNK);
     for i in 0..job.rows {
         // SAFETY: row i of A, of the values and of the metadata.
         let (a, values, meta) = unsafe {
@@ -46,6 +53,27 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
         let mut first = 0;
         while first < groups {
             let count = CHUNK.min(groups - first);
+            if meanwhile && (first + CHUNK) * M <= job.cols {
+                let group = job.group0 + first as u32;
+                let last = first + CHUNK >= groups;
+                // (Of no use after the last row.)
+                let after = if last { (row + 1, job.group0) } else { (row, group + CHUNK as u32) };
+                // SAFETY: a chunk of whole groups; two chunks of words; a chunk of codes, and its bytes.
+                unsafe {
+                    if !drawn {
+                        words_of_row(l, &job.key, row, group, 0, now);
+                    }
+                    let chunk = Chunk { a: a.add(first * M), values: values.add(first * N) };
+                    let codes = codes.as_mut_ptr();
+                    chunk.select::<L, E, N, M>(l, &job.key, after, (now, next), codes);
+                    pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
+                }
+                std::mem::swap(&mut now, &mut next);
+                drawn = true;
+                first += CHUNK;
+                continue;
+            }
+            drawn = false;
             let mut offset = 0;
             for draw in 0..E::WORDS {
                 let from;
@@ -105,6 +133,115 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 }
             }
             first += CHUNK;
+        }
+    }
+}
+
+/// Whether whole chunks of contiguous rows draw the next one's words between their selections: where these are short, and
+/// drawing is much of the work.
+const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
+    m <= 4 || (m == 8 && n <= 2 && L::WRITTEN_OUT)
+}
+
+/// A chunk of whole groups of a row, and where its values go.
+struct Chunk {
+    a: *const f32,
+    values: *mut f32,
+}
+
+impl Chunk {
+    /// Selects by the words at `now`, and draws those of `after`, which is (row, group), into `next`: neither waits for
+    /// the other, and each alone would wait for its own results.
+    ///
+    /// # Safety
+    /// The entries, room for the values, and a chunk of words, twice, and of codes.
+    #[inline(always)]
+    unsafe fn select<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        key: &RngKey,
+        (row, group): (u32, u32),
+        (now, next): (*const u32, *mut u32),
+        codes: *mut u32,
+    ) {
+        for part in 0..16 / L::COUNT {
+            let mut counters = row_begun(l, key, (row, group, 0), part);
+            macro_rules! quarter {
+                ($q:literal $from:literal $to:literal) => {
+                    let v = (4 * part + $q) * L::COUNT;
+                    // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
+                    unsafe {
+                        if M == 2 {
+                            self.one::<L, E, N, M>(l, v, now, codes);
+                        } else if $q % 2 == 0 {
+                            self.two::<L, E, N, M>(l, v, now, codes);
+                        }
+                    }
+                    counters = counters.rounds::<$from, $to>(l, key);
+                };
+            }
+            const { assert!(ROW_BEGUN == 2 && PHILOX_ROUNDS == 10) };
+            quarter!(0 2 4);
+            quarter!(1 4 6);
+            quarter!(2 6 8);
+            quarter!(3 8 10);
+            // SAFETY: the caller's promise.
+            unsafe { row_ended(l, counters, part, next) };
+        }
+    }
+
+    /// Groups `v .. v + COUNT`.
+    ///
+    /// # Safety
+    /// As [`select`](Self::select), of these groups.
+    #[inline(always)]
+    unsafe fn one<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        v: usize,
+        words: *const u32,
+        codes: *mut u32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = load_groups::<L, M>(l, self.a.add(v * M));
+            let picked = E::select::<L, N, M>(l, x, [l.load_u(words.add(v)), l.splat_u(0)]);
+            l.store_u(codes.add(v), picked.code);
+            store_groups::<L, N>(l, self.values.add(v * N), picked.values);
+        }
+    }
+
+    /// Groups `v .. v + 2 * COUNT`.
+    ///
+    /// # Safety
+    /// As [`select`](Self::select), of these groups.
+    #[inline(always)]
+    unsafe fn two<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        v: usize,
+        words: *const u32,
+        codes: *mut u32,
+    ) {
+        let at = [v, v + L::COUNT];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let left = load_groups::<L, M>(l, self.a.add(at[0] * M));
+            let right = load_groups::<L, M>(l, self.a.add(at[1] * M));
+            let mut x = [[left[0]; 2]; M];
+            for i in 0..M {
+                x[i] = [left[i], right[i]];
+            }
+            let drawn = [l.load_u(words.add(at[0])), l.load_u(words.add(at[1]))];
+            let picked = E::select::<Twice<L>, N, M>(Twice(l), x, [drawn, [l.splat_u(0); 2]]);
+            for h in 0..2 {
+                let mut values = [l.splat(0.0); N];
+                for k in 0..N {
+                    values[k] = picked.values[k][h];
+                }
+                l.store_u(codes.add(at[h]), picked.code[h]);
+                store_groups::<L, N>(l, self.values.add(at[h] * N), values);
+            }
         }
     }
 }

@@ -3,11 +3,11 @@
 //! The M entries of [`Lanes::COUNT`] blocks sit in M vectors, so that everything is lane-wise and
 //! free of branches. [`reference`](crate::kernels::reference) says the same in scalar code.
 
-use super::Lanes;
+use super::Lanewise;
 use crate::pattern::index_bits;
 
 /// The kept values of a vector of blocks, ascending by column, and their packed indices.
-pub(crate) struct Selection<L: Lanes, const N: usize> {
+pub(crate) struct Selection<L: Lanewise, const N: usize> {
     pub(crate) values: [L::F; N],
     /// The N indices of a block, `index_bits` each from the low bits up.
     pub(crate) code: L::U,
@@ -19,7 +19,7 @@ pub(crate) trait Estimator {
     const WORDS: usize;
 
     /// Selects. The first [`WORDS`](Estimator::WORDS) of `words` are drawn, the others 0.
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         words: [L::U; 2],
@@ -41,7 +41,7 @@ impl Estimator for Keep {
     const WORDS: usize = 0;
 
     #[inline(always)]
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         _: [L::U; 2],
@@ -64,7 +64,7 @@ impl Estimator for Magnitude {
     const WORDS: usize = 0;
 
     #[inline(always)]
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         _: [L::U; 2],
@@ -81,7 +81,7 @@ impl Estimator for SoftThreshold {
     const WORDS: usize = 0;
 
     #[inline(always)]
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         _: [L::U; 2],
@@ -103,7 +103,7 @@ impl Estimator for Mvue {
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         [word, _]: [L::U; 2],
@@ -147,7 +147,7 @@ impl Estimator for Mvue {
 
 /// How many of the magnitudes are not zero, as f32s.
 #[inline(always)]
-fn nonzeros<L: Lanes, const M: usize>(l: L, a: [L::F; M]) -> L::F {
+fn nonzeros<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> L::F {
     let zero = l.splat(0.0);
     let mut more = [l.lt(zero, a[0]); M];
     for i in 0..M {
@@ -160,7 +160,7 @@ fn nonzeros<L: Lanes, const M: usize>(l: L, a: [L::F; M]) -> L::F {
 /// matter. Two to a chain, then the chains' sums: the longest chain is what a selection waits for. (In f32, as AVX-512
 /// adds under a mask in one instruction, where LLVM makes two of an integer count.)
 #[inline(always)]
-fn count<L: Lanes, const M: usize>(l: L, from: L::F, masks: [L::M; M], step: L::F) -> L::F {
+fn count<L: Lanewise, const M: usize>(l: L, from: L::F, masks: [L::M; M], step: L::F) -> L::F {
     let mut chains = M / 2;
     let mut sums = [l.splat(0.0); M];
     sums[0] = from;
@@ -181,7 +181,11 @@ fn count<L: Lanes, const M: usize>(l: L, from: L::F, masks: [L::M; M], step: L::
 /// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. The level only falls,
 /// so that a round that counts as many as the one before it finds the same, and would change nothing.
 #[inline(always)]
-fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], total: L::F) -> L::F {
+fn water_level<L: Lanewise, const N: usize, const M: usize>(
+    l: L,
+    a: [L::F; M],
+    total: L::F,
+) -> L::F {
     // N is a power of two, so this is the division by N.
     let mut tau = l.mul(total, l.splat(1.0 / N as f32));
     if N == 1 {
@@ -217,7 +221,7 @@ fn water_level<L: Lanes, const N: usize, const M: usize>(l: L, a: [L::F; M], tot
 /// The largest entry, and the tree sum of the others. (One entry lies above the level of N = 2, or none, also as
 /// rounded: if two did, their sum would exceed the total.)
 #[inline(always)]
-fn largest_and_rest<L: Lanes, const M: usize>(l: L, a: [L::F; M]) -> (L::F, L::F) {
+fn largest_and_rest<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> (L::F, L::F) {
     let (mut sum, mut most) = (a, a);
     let mut rest = [l.splat(0.0); M];
     let mut len = M;
@@ -243,7 +247,7 @@ impl Estimator for MvueApprox {
     const WORDS: usize = 2;
 
     #[inline(always)]
-    fn select<L: Lanes, const N: usize, const M: usize>(
+    fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
         x: [L::F; M],
         words: [L::U; 2],
@@ -313,7 +317,7 @@ impl Estimator for MvueApprox {
 
 /// Whether the entry whose interval holds `at` lies past j, for j below M - 1.
 #[inline(always)]
-fn draw<L: Lanes, const M: usize>(l: L, length: [L::F; M], at: L::F) -> [L::M; M] {
+fn draw<L: Lanewise, const M: usize>(l: L, length: [L::F; M], at: L::F) -> [L::M; M] {
     let edge = prefix_sums(l, length);
     let mut past = [l.le(edge[0], at); M];
     for j in 1..M - 1 {
@@ -324,7 +328,7 @@ fn draw<L: Lanes, const M: usize>(l: L, length: [L::F; M], at: L::F) -> [L::M; M
 
 /// For each entry the tree sum with +0 in its place: its neighbour, its neighbours' sum, and so on.
 #[inline(always)]
-fn sums_of_others<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M] {
+fn sums_of_others<L: Lanewise, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M] {
     let (mut out, mut sum) = (*a, *a);
     for i in 0..M {
         out[i] = a[i ^ 1];
@@ -346,14 +350,14 @@ fn sums_of_others<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M] {
 
 /// The middle of one of `2^bits` cells of (0, 1).
 #[inline(always)]
-fn unit_interval<L: Lanes>(l: L, word: L::U, bits: u32) -> L::F {
+fn unit_interval<L: Lanewise>(l: L, word: L::U, bits: u32) -> L::F {
     let cell = l.add(l.to_f32(l.shr(word, 32 - bits)), l.splat(0.5));
     l.mul(cell, l.splat(1.0 / (1u32 << bits) as f32))
 }
 
 /// k + u for k below N, where u is the middle of one of `2^23 / N` cells of (0, 1); exact.
 #[inline(always)]
-fn unit_intervals<L: Lanes, const N: usize>(l: L, word: L::U) -> [L::F; N] {
+fn unit_intervals<L: Lanewise, const N: usize>(l: L, word: L::U) -> [L::F; N] {
     let bits = 23 - N.ilog2();
     if N == 1 {
         return [unit_interval(l, word, bits); N];
@@ -373,7 +377,7 @@ fn unit_intervals<L: Lanes, const N: usize>(l: L, word: L::U) -> [L::F; N] {
 
 /// How many others go before an entry: larger magnitudes, and equal ones to its left.
 #[inline(always)]
-fn ranks<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
+fn ranks<L: Lanewise, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
     let mut rank = [l.splat_u(0); M];
     for i in 0..M {
         rank[i] = l.add_u(rank[i], l.splat_u((M - 1 - i) as u32));
@@ -389,7 +393,7 @@ fn ranks<L: Lanes, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
 /// 1 for each of the N largest magnitudes (ties: the lower index), 0 for the others and for zeros, which give way to free
 /// places further up; and the largest of the others.
 #[inline(always)]
-fn largest<L: Lanes, const N: usize, const M: usize>(l: L, a: &[L::F; M]) -> ([L::F; M], L::F) {
+fn largest<L: Lanewise, const N: usize, const M: usize>(l: L, a: &[L::F; M]) -> ([L::F; M], L::F) {
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let mut length = *a;
     if M > BY_RANK {
@@ -422,7 +426,7 @@ const BY_RANK: usize = 4;
 
 /// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
 #[inline(always)]
-pub(crate) fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
+pub(crate) fn descending<L: Lanewise, const M: usize>(l: L, mut a: [L::F; M]) -> [L::F; M] {
     let mut size = 1;
     while size < M {
         let mut step = size;
@@ -444,7 +448,7 @@ pub(crate) fn descending<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> [L
 }
 
 #[inline(always)]
-fn magnitudes<L: Lanes, const M: usize>(l: L, x: [L::F; M]) -> [L::F; M] {
+fn magnitudes<L: Lanewise, const M: usize>(l: L, x: [L::F; M]) -> [L::F; M] {
     let mut a = x;
     for i in 0..M {
         a[i] = l.abs(x[i]);
@@ -454,7 +458,7 @@ fn magnitudes<L: Lanes, const M: usize>(l: L, x: [L::F; M]) -> [L::F; M] {
 
 /// The sum as a balanced tree of neighbours.
 #[inline(always)]
-fn tree_sum<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
+fn tree_sum<L: Lanewise, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
     let mut len = M;
     while len > 1 {
         for i in 0..len / 2 {
@@ -466,7 +470,7 @@ fn tree_sum<L: Lanes, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
 }
 
 #[inline(always)]
-fn prefix_sums<L: Lanes, const M: usize>(l: L, mut length: [L::F; M]) -> [L::F; M] {
+fn prefix_sums<L: Lanewise, const M: usize>(l: L, mut length: [L::F; M]) -> [L::F; M] {
     for i in 1..M {
         length[i] = l.add(length[i - 1], length[i]);
     }
@@ -475,7 +479,7 @@ fn prefix_sums<L: Lanes, const M: usize>(l: L, mut length: [L::F; M]) -> [L::F; 
 
 /// The middles of the first N unit intervals.
 #[inline(always)]
-fn middles<L: Lanes, const N: usize>(l: L) -> [L::F; N] {
+fn middles<L: Lanewise, const N: usize>(l: L) -> [L::F; N] {
     let mut at = [l.splat(0.0); N];
     for (k, at) in at.iter_mut().enumerate() {
         *at = l.splat(k as f32 + 0.5);
@@ -491,7 +495,7 @@ fn middles<L: Lanes, const N: usize>(l: L) -> [L::F; N] {
 /// `k ..= k + M - N`, so that only these j matter. This makes `min(max(count, before + 1), M - N + k)`
 /// of N (M - N) comparisons and no arithmetic.
 #[inline(always)]
-fn pick<L: Lanes, const N: usize, const M: usize>(
+fn pick<L: Lanewise, const N: usize, const M: usize>(
     l: L,
     x: &[L::F; M],
     edge: [L::F; M],
@@ -526,7 +530,7 @@ fn pick<L: Lanes, const N: usize, const M: usize>(
 
 /// The values `grown` where the entry picked is not zero, +0 where it is.
 #[inline(always)]
-fn unless_zero<L: Lanes, const N: usize>(
+fn unless_zero<L: Lanewise, const N: usize>(
     l: L,
     mut picked: Selection<L, N>,
     grown: [L::F; N],
@@ -541,7 +545,7 @@ fn unless_zero<L: Lanes, const N: usize>(
 
 /// A block whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.
 #[inline(always)]
-fn finish<L: Lanes, const N: usize, const M: usize>(
+fn finish<L: Lanewise, const N: usize, const M: usize>(
     l: L,
     total: L::F,
     mut picked: Selection<L, N>,

@@ -1,23 +1,11 @@
 //! What an instruction set must offer: a small vocabulary of lane-wise operations.
 
-/// One instruction set, as a token that proves that the CPU has it.
+/// What every lane does by itself, as the mathematics of pruning does all of its work.
 ///
-/// `F`, `U` and `M` hold [`Lanes::COUNT`] f32s, u32s and truth values. All arithmetic is IEEE-754
-/// binary32, round to nearest even, subnormals kept, and nothing is fused but
-/// [`fma`](Lanes::fma); the operations are therefore the same bits everywhere. Comparisons are
-/// ordered: false where an operand is NaN.
-///
-/// Methods are safe where no memory is touched: the token is the proof that the instructions
-/// exist. Pointers need no alignment beyond the element's.
-///
-/// # Safety
-/// `COUNT` must be a power of two, at most [`MAX_LANES`], and `F`, `U` exactly that many words.
-pub(crate) unsafe trait Lanes: Copy {
-    /// Lanes of a vector.
-    const COUNT: usize;
-    /// Whether the micro-kernel's steps are written out: not of lanes that are emulated, which takes a compiler
-    /// minutes.
-    const WRITTEN_OUT: bool = true;
+/// `F`, `U` and `M` hold f32s, u32s and truth values. All arithmetic is IEEE-754 binary32, round to nearest even, subnormals
+/// kept, and nothing is fused but [`fma`](Lanewise::fma); the operations are therefore the same bits everywhere.
+/// Comparisons are ordered: false where an operand is NaN.
+pub(crate) trait Lanewise: Copy {
     /// f32 lanes.
     type F: Copy;
     /// u32 lanes.
@@ -69,8 +57,6 @@ pub(crate) unsafe trait Lanes: Copy {
     }
 
     fn splat_u(self, x: u32) -> Self::U;
-    /// 0, 1, 2, ... by lane.
-    fn iota(self) -> Self::U;
     fn add_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn or_u(self, a: Self::U, b: Self::U) -> Self::U;
@@ -89,6 +75,24 @@ pub(crate) unsafe trait Lanes: Copy {
     fn to_f32(self, a: Self::U) -> Self::F;
     /// The f32s that have these bits.
     fn with_bits(self, a: Self::U) -> Self::F;
+}
+
+/// One instruction set, as a token that proves that the CPU has it: vectors of [`Lanes::COUNT`] lanes, in memory and across.
+///
+/// Methods are safe where no memory is touched: the token is the proof that the instructions
+/// exist. Pointers need no alignment beyond the element's.
+///
+/// # Safety
+/// `COUNT` must be a power of two, at most [`MAX_LANES`], and `F`, `U` exactly that many words.
+pub(crate) unsafe trait Lanes: Lanewise {
+    /// Lanes of a vector.
+    const COUNT: usize;
+    /// Whether long stretches are written out, as the micro-kernel's steps: not of lanes that are emulated, which takes
+    /// a compiler minutes, or makes it lose its way.
+    const WRITTEN_OUT: bool = true;
+
+    /// 0, 1, 2, ... by lane.
+    fn iota(self) -> Self::U;
 
     /// The 64-bit products of the even lanes of `a` and `b`: low words in even lanes, high words in
     /// odd lanes.

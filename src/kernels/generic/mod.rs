@@ -17,5 +17,6 @@ pub(crate) mod philox;
 pub(crate) mod threshold;
 pub(crate) mod tile;
 pub(crate) mod transposable;
+mod twice;
 
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{Lanes, Lanewise};

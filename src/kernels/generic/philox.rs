@@ -14,36 +14,47 @@ pub(crate) fn philox<L: Lanes>(l: L, c0: L::U, c1: L::U, key: &RngKey) -> [L::U;
     let [s0, s1] = halves(key.stream);
     let (s0, s1) = (l.splat_u(s0), l.splat_u(s1));
     let odd = [l.odd_to_even(c0), l.odd_to_even(c1), s0, s1];
-    rounds::<L, 0>(l, [c0, c1, s0, s1], odd, key)
+    let counters = Counters { even: [c0, c1, s0, s1], odd };
+    counters.rounds::<0, PHILOX_ROUNDS>(l, key).words(l)
 }
 
-/// The rounds from `FROM` on, of the even and of the odd lanes.
-///
-/// Written out, as LLVM makes a loop of them for AVX2, and in it the keys anew.
-#[inline(always)]
-fn rounds<L: Lanes, const FROM: u32>(
-    l: L,
-    mut even: [L::U; 4],
-    mut odd: [L::U; 4],
-    key: &RngKey,
-) -> [L::U; 4] {
-    const { assert!(PHILOX_ROUNDS == 10) };
-    macro_rules! rounds {
-        ($($r:literal)*) => {$(
-            if $r >= FROM {
-                let [k0, k1] = round_key(halves(key.seed), $r);
-                let (k0, k1) = (l.splat_u(k0), l.splat_u(k1));
-                even = round(l, even, k0, k1);
-                odd = round(l, odd, k0, k1);
-            }
-        )*};
+/// A vector of counters on their way through the rounds: its even and its odd lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters<L: Lanes> {
+    even: [L::U; 4],
+    odd: [L::U; 4],
+}
+
+impl<L: Lanes> Counters<L> {
+    /// Rounds `FROM` to `TO`, without it.
+    ///
+    /// Written out, as LLVM makes a loop of them for AVX2, and in it the keys anew.
+    #[inline(always)]
+    pub(crate) fn rounds<const FROM: u32, const TO: u32>(mut self, l: L, key: &RngKey) -> Self {
+        const { assert!(PHILOX_ROUNDS == 10) };
+        macro_rules! rounds {
+            ($($r:literal)*) => {$(
+                if FROM <= $r && $r < TO {
+                    let [k0, k1] = round_key(halves(key.seed), $r);
+                    let (k0, k1) = (l.splat_u(k0), l.splat_u(k1));
+                    self.even = round(l, self.even, k0, k1);
+                    self.odd = round(l, self.odd, k0, k1);
+                }
+            )*};
+        }
+        rounds!(0 1 2 3 4 5 6 7 8 9);
+        self
     }
-    rounds!(0 1 2 3 4 5 6 7 8 9);
-    let mut out = even;
-    for i in 0..4 {
-        out[i] = l.merge_even(even[i], odd[i]);
+
+    /// The four words of every lane.
+    #[inline(always)]
+    fn words(self, l: L) -> [L::U; 4] {
+        let mut out = self.even;
+        for i in 0..4 {
+            out[i] = l.merge_even(self.even[i], self.odd[i]);
+        }
+        out
     }
-    out
 }
 
 #[inline(always)]
@@ -75,6 +86,26 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     draw: u32,
     words: *mut u32,
 ) {
+    for part in 0..16 / L::COUNT {
+        let counters = row_begun(l, key, (row, first, draw), part);
+        // SAFETY: the caller's promise.
+        unsafe {
+            row_ended(l, counters.rounds::<ROW_BEGUN, PHILOX_ROUNDS>(l, key), part, words);
+        }
+    }
+}
+
+/// Rounds that [`row_begun`] has done.
+pub(crate) const ROW_BEGUN: u32 = 2;
+
+/// The counters of part `part`, of `16 / COUNT`, of the words of [`words_of_row`], after two rounds.
+#[inline(always)]
+pub(crate) fn row_begun<L: Lanes>(
+    l: L,
+    key: &RngKey,
+    (row, first, draw): (u32, u32, u32),
+    part: usize,
+) -> Counters<L> {
     // A counter is (group, row, stream), and only groups differ between lanes: what the first round makes of the stream,
     // and the second of the row, is one number.
     let [s0, s1] = halves(key.stream);
@@ -84,20 +115,32 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     let [low1, high1] = product(0, high0 ^ (row | draw << 31) ^ k0[0]);
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
     let (x0, x1, x2) = (l.splat_u(s1 ^ k0[1]), l.splat_u(low0 ^ k1[0]), l.splat_u(high1 ^ k1[1]));
-    for part in 0..16 / L::COUNT {
-        let lane0 = (part * L::COUNT) as u32;
-        let c0 = l.add_u(l.splat_u(((first >> 6) << 4) + lane0), l.iota());
-        let mut lanes = [[c0; 4]; 2]; // even, odd
-        for i in 0..2 {
-            let p0 = l.mul_even(if i == 0 { c0 } else { l.odd_to_even(c0) }, m[0]);
-            let p1 = l.mul_even(l.xor(l.odd_to_even(p0), x0), m[1]);
-            lanes[i] = [l.xor(l.odd_to_even(p1), x1), p1, l.xor(p0, x2), l.splat_u(low1)];
-        }
-        let four = rounds::<L, 2>(l, lanes[0], lanes[1], key);
-        for w in 0..4 {
-            // SAFETY: w * 16 + part * COUNT + COUNT <= 64.
-            unsafe { l.store_u(words.add(w * 16 + part * L::COUNT), four[w]) };
-        }
+    let lane0 = (part * L::COUNT) as u32;
+    let c0 = l.add_u(l.splat_u(((first >> 6) << 4) + lane0), l.iota());
+    let mut lanes = [[c0; 4]; 2]; // even, odd
+    for i in 0..2 {
+        let p0 = l.mul_even(if i == 0 { c0 } else { l.odd_to_even(c0) }, m[0]);
+        let p1 = l.mul_even(l.xor(l.odd_to_even(p0), x0), m[1]);
+        lanes[i] = [l.xor(l.odd_to_even(p1), x1), p1, l.xor(p0, x2), l.splat_u(low1)];
+    }
+    Counters { even: lanes[0], odd: lanes[1] }
+}
+
+/// Writes the words of counters that have gone through all rounds.
+///
+/// # Safety
+/// As [`words_of_row`].
+#[inline(always)]
+pub(crate) unsafe fn row_ended<L: Lanes>(
+    l: L,
+    counters: Counters<L>,
+    part: usize,
+    words: *mut u32,
+) {
+    let four = counters.words(l);
+    for w in 0..4 {
+        // SAFETY: w * 16 + part * COUNT + COUNT <= 64.
+        unsafe { l.store_u(words.add(w * 16 + part * L::COUNT), four[w]) };
     }
 }
 
@@ -138,7 +181,8 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
             let c0 = l.xor(l.odd_to_even(p1), x1);
             lanes[i] = [c0, p1, l.xor(of_rows[i], x2), l.splat_u(low3)];
         }
-        let four = rounds::<L, 3>(l, lanes[0], lanes[1], key);
+        let counters = Counters { even: lanes[0], odd: lanes[1] };
+        let four = counters.rounds::<3, PHILOX_ROUNDS>(l, key).words(l);
         for w in 0..4 {
             // SAFETY: w * 16 + low < 64.
             unsafe { l.store_u(words.add((w * 16 + low as usize) * L::COUNT), four[w]) };

@@ -1,6 +1,6 @@
 //! Four lanes from the intrinsics.
 
-use crate::kernels::generic::Lanes;
+use crate::kernels::generic::{Lanes, Lanewise};
 use core::arch::aarch64::*;
 
 /// The token: the CPU has NEON.
@@ -17,9 +17,7 @@ impl Neon {
     }
 }
 
-// SAFETY: four lanes in 128 bits. A mask is a vector whose lanes are all ones or all zeros.
-unsafe impl Lanes for Neon {
-    const COUNT: usize = 4;
+impl Lanewise for Neon {
     type F = float32x4_t;
     type U = uint32x4_t;
     type M = uint32x4_t;
@@ -99,11 +97,6 @@ unsafe impl Lanes for Neon {
         self.0.vdupq_n_u32(x)
     }
     #[inline(always)]
-    fn iota(self) -> uint32x4_t {
-        // SAFETY: four elements.
-        unsafe { self.load_u([0, 1, 2, 3].as_ptr()) }
-    }
-    #[inline(always)]
     fn add_u(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
         self.0.vaddq_u32(a, b)
     }
@@ -151,6 +144,16 @@ unsafe impl Lanes for Neon {
     #[inline(always)]
     fn with_bits(self, a: uint32x4_t) -> float32x4_t {
         self.0.vreinterpretq_f32_u32(a)
+    }
+}
+
+// SAFETY: four lanes in 128 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Neon {
+    const COUNT: usize = 4;
+    #[inline(always)]
+    fn iota(self) -> uint32x4_t {
+        // SAFETY: four elements.
+        unsafe { self.load_u([0, 1, 2, 3].as_ptr()) }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Eight lanes of `wide`.
 
-use crate::kernels::generic::Lanes;
+use crate::kernels::generic::{Lanes, Lanewise};
 use wide::{f32x4, f32x8, u32x4, u32x8, u64x4};
 
 /// The token: nothing to prove.
@@ -17,10 +17,7 @@ fn floats(a: u32x8) -> f32x8 {
     bytemuck::cast(a)
 }
 
-// SAFETY: eight lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
-unsafe impl Lanes for Portable {
-    const COUNT: usize = 8;
-    const WRITTEN_OUT: bool = false;
+impl Lanewise for Portable {
     type F = f32x8;
     type U = u32x8;
     type M = f32x8;
@@ -114,10 +111,6 @@ unsafe impl Lanes for Portable {
         u32x8::splat(x)
     }
     #[inline(always)]
-    fn iota(self) -> u32x8 {
-        u32x8::new([0, 1, 2, 3, 4, 5, 6, 7])
-    }
-    #[inline(always)]
     fn add_u(self, a: u32x8, b: u32x8) -> u32x8 {
         a + b
     }
@@ -165,6 +158,16 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     fn with_bits(self, a: u32x8) -> f32x8 {
         floats(a)
+    }
+}
+
+// SAFETY: eight lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
+unsafe impl Lanes for Portable {
+    const COUNT: usize = 8;
+    const WRITTEN_OUT: bool = false;
+    #[inline(always)]
+    fn iota(self) -> u32x8 {
+        u32x8::new([0, 1, 2, 3, 4, 5, 6, 7])
     }
 
     #[inline(always)]
