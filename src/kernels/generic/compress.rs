@@ -73,18 +73,21 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 first += CHUNK;
                 continue;
             }
-            drawn = false;
-            let mut offset = 0;
-            for draw in 0..E::WORDS {
-                let from;
-                (from, offset) = aligned(job.group0 + first as u32);
-                // SAFETY: two chunks of each draw.
-                unsafe {
-                    let words = words[draw];
-                    words_of_row(l, &job.key, row, from, draw as u32, words);
-                    if offset + count > CHUNK {
-                        let next = from + CHUNK as u32;
-                        words_of_row(l, &job.key, row, next, draw as u32, words.add(CHUNK));
+            let (mut here, mut offset) = (words, 0);
+            if drawn {
+                (here[0], drawn) = (now, false);
+            } else {
+                for draw in 0..E::WORDS {
+                    let from;
+                    (from, offset) = aligned(job.group0 + first as u32);
+                    // SAFETY: two chunks of each draw.
+                    unsafe {
+                        let words = words[draw];
+                        words_of_row(l, &job.key, row, from, draw as u32, words);
+                        if offset + count > CHUNK {
+                            let next = from + CHUNK as u32;
+                            words_of_row(l, &job.key, row, next, draw as u32, words.add(CHUNK));
+                        }
                     }
                 }
             }
@@ -96,7 +99,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        *word = l.load_u(words[draw].add(offset + v));
+                        *word = l.load_u(here[draw].add(offset + v));
                     }
                     let whole = (g + L::COUNT) * M <= job.cols;
                     let x = if whole {
