@@ -73,9 +73,11 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 first += CHUNK;
                 continue;
             }
-            let (mut here, mut offset) = (words, 0);
+            let mut offset = 0;
             if drawn {
-                (here[0], drawn) = (now, false);
+                // SAFETY: a chunk of words; `now` is the first of two, or the second.
+                unsafe { std::ptr::copy(now, words[0], CHUNK) };
+                drawn = false;
             } else {
                 for draw in 0..E::WORDS {
                     let from;
@@ -99,7 +101,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        *word = l.load_u(here[draw].add(offset + v));
+                        *word = l.load_u(words[draw].add(offset + v));
                     }
                     let whole = (g + L::COUNT) * M <= job.cols;
                     let x = if whole {
