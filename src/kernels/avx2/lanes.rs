@@ -63,13 +63,14 @@ impl Lanewise for Avx2 {
     fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         self.0.fma._mm256_fmadd_ps(a, b, c)
     }
+    // Numbers whose sign bits are clear are in the order of their bits, and integers take less time to compare.
     #[inline(always)]
     fn min(self, a: __m256, b: __m256) -> __m256 {
-        self.0.avx._mm256_min_ps(a, b)
+        self.floats(self.0.avx2._mm256_min_epi32(self.bits(a), self.bits(b)))
     }
     #[inline(always)]
     fn max(self, a: __m256, b: __m256) -> __m256 {
-        self.0.avx._mm256_max_ps(a, b)
+        self.floats(self.0.avx2._mm256_max_epi32(self.bits(a), self.bits(b)))
     }
     #[inline(always)]
     fn abs(self, a: __m256) -> __m256 {
@@ -82,11 +83,11 @@ impl Lanewise for Avx2 {
 
     #[inline(always)]
     fn le(self, a: __m256, b: __m256) -> __m256 {
-        self.0.avx._mm256_cmp_ps::<_CMP_LE_OQ>(a, b)
+        self.le_u(self.bits(a), self.bits(b))
     }
     #[inline(always)]
     fn lt(self, a: __m256, b: __m256) -> __m256 {
-        self.0.avx._mm256_cmp_ps::<_CMP_LT_OQ>(a, b)
+        self.floats(self.0.avx2._mm256_cmpgt_epi32(self.bits(b), self.bits(a)))
     }
     #[inline(always)]
     fn eq(self, a: __m256, b: __m256) -> __m256 {
@@ -107,6 +108,27 @@ impl Lanewise for Avx2 {
     #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         self.0.avx._mm256_blendv_ps(b, a, mask)
+    }
+    #[inline(always)]
+    fn one_unless_zero(self, a: __m256) -> __m256i {
+        self.0.avx2._mm256_min_epi32(self.bits(a), self.splat_u(1))
+    }
+    // A mask is -1 as an integer.
+    #[inline(always)]
+    fn count_down<const K: usize>(self, from: i8, masks: [__m256; K]) -> __m256 {
+        let mut chains = K / 2;
+        let mut sums = [self.splat_u(0); K];
+        sums[0] = self.0.avx._mm256_set1_epi32(from.into());
+        for i in 0..K {
+            sums[i % chains] = self.add_u(sums[i % chains], self.bits(masks[i]));
+        }
+        while chains > 1 {
+            chains /= 2;
+            for c in 0..chains {
+                sums[c] = self.add_u(sums[c], sums[c + chains]);
+            }
+        }
+        self.to_f32(sums[0])
     }
 
     #[inline(always)]

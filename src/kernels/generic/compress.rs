@@ -546,7 +546,8 @@ impl Band {
             unsafe {
                 let target = job.meta.add((self.row + i) * job.ld_meta + self.first / 8 * bits);
                 for word in 0..bytes / 4 {
-                    let code = (*self.codes.add(word * BAND + i)).to_le_bytes();
+                    // Volatile, or LLVM gathers, which takes longer.
+                    let code = self.codes.add(word * BAND + i).read_volatile().to_le_bytes();
                     target.add(4 * word).cast::<[u8; 4]>().write(code);
                 }
                 if !bytes.is_multiple_of(4) {

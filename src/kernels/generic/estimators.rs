@@ -121,7 +121,7 @@ impl Estimator for Mvue {
             let second = l.min(l.max(low, l.min(a[2], a[3])), l.min(high, l.max(a[2], a[3])));
             l.eq(second, zero)
         } else {
-            l.le(nonzeros(l, a), l.splat(N as f32))
+            l.le_u(nonzeros(l, a), l.splat_u(N as u32))
         };
 
         let tau = l.select(few, zero, water_level::<L, N, M>(l, a, total));
@@ -145,41 +145,27 @@ impl Estimator for Mvue {
     }
 }
 
-/// How many of the magnitudes are not zero, as f32s.
+/// How many of the magnitudes are not zero.
 #[inline(always)]
-fn nonzeros<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> L::F {
-    let zero = l.splat(0.0);
-    let mut more = [l.lt(zero, a[0]); M];
+fn nonzeros<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> L::U {
+    let mut ones = [l.splat_u(0); M];
     for i in 0..M {
-        more[i] = l.lt(zero, a[i]);
+        ones[i] = l.one_unless_zero(a[i]);
     }
-    count(l, zero, more, l.splat(1.0))
-}
-
-/// `from`, which is not -0, and `step` for each of the masks that holds; small integers, so that their order does not
-/// matter. Two to a chain, then the chains' sums: the longest chain is what a selection waits for. (In f32, as AVX-512
-/// adds under a mask in one instruction, where LLVM makes two of an integer count.)
-#[inline(always)]
-fn count<L: Lanewise, const M: usize>(l: L, from: L::F, masks: [L::M; M], step: L::F) -> L::F {
-    let mut chains = M / 2;
-    let mut sums = [l.splat(0.0); M];
-    sums[0] = from;
-    for i in 0..M {
-        sums[i % chains] = l.plus_where(masks[i], sums[i % chains], step);
-    }
-    while chains > 1 {
-        chains /= 2;
-        for c in 0..chains {
-            sums[c] = l.add(sums[c], sums[c + chains]);
+    let mut len = M;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            ones[i] = l.add_u(ones[i], ones[i + len]);
         }
     }
-    sums[0]
+    ones[0]
 }
 
 /// tau with `sum(min(a, tau)) = N tau`: the entries above it are kept for certain.
 ///
-/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. The level only falls,
-/// so that a round that counts as many as the one before it finds the same, and would change nothing.
+/// At most N - 1 entries can lie above; each round sets those found aside and shares the rest out. A round that finds
+/// the same as the one before it would change nothing, nor would any after it.
 #[inline(always)]
 fn water_level<L: Lanewise, const N: usize, const M: usize>(
     l: L,
@@ -195,27 +181,40 @@ fn water_level<L: Lanewise, const N: usize, const M: usize>(
         let (most, rest) = largest_and_rest(l, a);
         return l.select(l.lt(tau, most), rest, tau);
     }
-    let mut before = l.splat(N as f32);
+    let (mut rest, mut higher) = (a, tau);
     for round in 1..N {
-        let (mut rest, mut above) = (a, [l.lt(tau, a[0]); M]);
+        // Where half is kept, some block of a vector all but always needs two rounds, and seldom a third; of sparser
+        // patterns most need none.
+        if round > 2 || M > 2 * N {
+            // (Rounding may raise the level past an entry that was above it.)
+            let none_left = l.and(l.le(most(l, rest), tau), l.le(tau, higher));
+            if l.all(none_left) {
+                break;
+            }
+        }
+        let mut above = [l.lt(tau, a[0]); M];
         for i in 0..M {
             above[i] = l.lt(tau, a[i]);
             rest[i] = l.select(above[i], l.splat(0.0), a[i]);
         }
-        let share = count(l, l.splat(N as f32), above, l.splat(-1.0));
-        // Where half is kept, some block of a vector all but always needs two rounds, and seldom a third.
-        if M == 2 * N && round > 2 && l.all(l.eq(share, before)) {
-            break;
-        }
-        before = share;
-        let higher = tau;
+        let share = l.count_down(N as i8, above);
+        higher = tau;
         tau = l.div(tree_sum(l, rest), l.max(share, l.splat(1.0)));
-        // Of sparser patterns most blocks have no entry above the level, and the first round changes nothing.
-        if M > 2 * N && l.all(l.eq(tau, higher)) {
-            break;
-        }
     }
     tau
+}
+
+/// The largest of the magnitudes.
+#[inline(always)]
+fn most<L: Lanewise, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
+    let mut len = M;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            a[i] = l.max(a[i], a[i + len]);
+        }
+    }
+    a[0]
 }
 
 /// The largest entry, and the tree sum of the others. (One entry lies above the level of N = 2, or none, also as
@@ -229,11 +228,11 @@ fn largest_and_rest<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> (L::F, L
         for i in 0..len / 2 {
             let (p, q) = (2 * i, 2 * i + 1);
             // Tree sums, and the same without the largest entry.
-            let left = l.le(most[q], most[p]);
+            let right = l.lt(most[p], most[q]);
             rest[i] = if len == M {
                 l.min(a[p], a[q])
             } else {
-                l.add(l.select(left, rest[p], sum[p]), l.select(left, sum[q], rest[q]))
+                l.add(l.select(right, sum[p], rest[p]), l.select(right, rest[q], sum[q]))
             };
             sum[i] = l.add(sum[p], sum[q]);
             most[i] = l.max(most[p], most[q]);
@@ -257,7 +256,7 @@ impl Estimator for MvueApprox {
         let a = magnitudes(l, x);
         let total = tree_sum(l, a);
         let nonzeros = nonzeros(l, a);
-        let (few, many) = (l.le(nonzeros, l.splat(2.0)), l.lt(l.splat(2.0), nonzeros));
+        let (few, many) = (l.le_u(nonzeros, l.splat_u(2)), l.le_u(l.splat_u(3), nonzeros));
 
         // An entry is drawn first with probability a / total, or second, after any other.
         let others = sums_of_others(l, &a);

@@ -4,7 +4,6 @@
 ///
 /// `F`, `U` and `M` hold f32s, u32s and truth values. All arithmetic is IEEE-754 binary32, round to nearest even, subnormals
 /// kept, and nothing is fused but [`fma`](Lanewise::fma); the operations are therefore the same bits everywhere.
-/// Comparisons are ordered: false where an operand is NaN.
 pub(crate) trait Lanewise: Copy {
     /// f32 lanes.
     type F: Copy;
@@ -28,8 +27,11 @@ pub(crate) trait Lanewise: Copy {
     /// `magnitude`, which is not negative, with the sign bit of `sign`.
     fn copysign(self, magnitude: Self::F, sign: Self::F) -> Self::F;
 
+    /// Whether `a <= b`, of numbers whose sign bits are clear: not where `a` is NaN, anything where `b` is.
     fn le(self, a: Self::F, b: Self::F) -> Self::M;
+    /// Whether `a < b`, as [`le`](Self::le).
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
+    /// Whether `a == b`, of any numbers: not where one is NaN.
     fn eq(self, a: Self::F, b: Self::F) -> Self::M;
     fn and(self, a: Self::M, b: Self::M) -> Self::M;
     fn or(self, a: Self::M, b: Self::M) -> Self::M;
@@ -42,8 +44,29 @@ pub(crate) trait Lanewise: Copy {
     fn plus_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
         self.add(a, self.select(mask, b, self.splat(0.0)))
     }
-    /// 1 where the mask holds and `a`, which is not negative, is not zero; else `b`, which is zero where the mask
-    /// holds and `a` is.
+    /// 0 where `a`, whose sign bit is clear, is zero, else 1.
+    fn one_unless_zero(self, a: Self::F) -> Self::U;
+    /// `from`, less the number of masks that hold; K is a power of two.
+    ///
+    /// Two masks to a chain, then the chains' sums: the longest chain is what a selection waits for. (In f32, as AVX-512
+    /// adds under a mask in one instruction, where LLVM makes two of an integer count.)
+    #[inline(always)]
+    fn count_down<const K: usize>(self, from: i8, masks: [Self::M; K]) -> Self::F {
+        let mut chains = K / 2;
+        let mut sums = [self.splat(0.0); K];
+        sums[0] = self.splat(from.into());
+        for i in 0..K {
+            sums[i % chains] = self.plus_where(masks[i], sums[i % chains], self.splat(-1.0));
+        }
+        while chains > 1 {
+            chains /= 2;
+            for c in 0..chains {
+                sums[c] = self.add(sums[c], sums[c + chains]);
+            }
+        }
+        sums[0]
+    }
+    /// 1 where the mask holds and `a`, whose sign bit is clear, is not zero; else `b`, which is zero where the mask holds.
     #[inline(always)]
     fn one_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
         self.select(self.and(mask, self.lt(self.splat(0.0), a)), self.splat(1.0), b)

@@ -36,8 +36,8 @@ impl<L: Lanewise> Lanewise for Twice<L> {
         and(a: M, b: M) -> M;
         or(a: M, b: M) -> M;
         select(mask: M, a: F, b: F) -> F;
-        plus_where(mask: M, a: F, b: F) -> F;
         one_where(mask: M, a: F, b: F) -> F;
+        one_unless_zero(a: F) -> U;
         raise(x: F, least: F) -> F;
         add_u(a: U, b: U) -> U;
         and_u(a: U, b: U) -> U;
@@ -66,6 +66,14 @@ impl<L: Lanewise> Lanewise for Twice<L> {
     #[inline(always)]
     fn shr(self, a: Self::U, by: u32) -> Self::U {
         [self.0.shr(a[0], by), self.0.shr(a[1], by)]
+    }
+    #[inline(always)]
+    fn count_down<const K: usize>(self, from: i8, masks: [Self::M; K]) -> Self::F {
+        let mut apart = [[masks[0][0]; K]; 2];
+        for i in 0..K {
+            [apart[0][i], apart[1][i]] = masks[i];
+        }
+        [self.0.count_down(from, apart[0]), self.0.count_down(from, apart[1])]
     }
     #[inline(always)]
     fn all(self, a: Self::M) -> bool {

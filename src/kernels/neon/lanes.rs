@@ -91,6 +91,10 @@ impl Lanewise for Neon {
     fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         self.0.vbslq_f32(mask, a, b)
     }
+    #[inline(always)]
+    fn one_unless_zero(self, a: float32x4_t) -> uint32x4_t {
+        self.0.vminq_u32(self.0.vreinterpretq_u32_f32(a), self.splat_u(1))
+    }
 
     #[inline(always)]
     fn splat_u(self, x: u32) -> uint32x4_t {

@@ -105,6 +105,10 @@ impl Lanewise for Portable {
     fn select(self, mask: f32x8, a: f32x8, b: f32x8) -> f32x8 {
         floats(self.select_u(mask, bits(a), bits(b)))
     }
+    #[inline(always)]
+    fn one_unless_zero(self, a: f32x8) -> u32x8 {
+        self.add_where(self.lt(f32x8::ZERO, a), u32x8::ZERO, u32x8::ONE)
+    }
 
     #[inline(always)]
     fn splat_u(self, x: u32) -> u32x8 {
