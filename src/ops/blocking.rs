@@ -88,10 +88,10 @@ const fn near(kernels: &Kernels, group: usize) -> bool {
     kernels.group.near && group >= LARGE_GROUP
 }
 
-/// The most columns that are computed with rows in lanes: from about three quarters of a vector on, a
-/// panel of one is faster. Rows that share indices have a method of their own.
+/// The most columns that are computed with rows in lanes: from about three quarters of a vector of the packed
+/// micro-kernels on, a panel of one is faster. Rows that share indices have a method of their own.
 const fn narrow_cols(kernels: &Kernels, pattern: Pattern) -> usize {
-    if pattern.group() > 1 { 0 } else { kernels.lanes / 2 }
+    if pattern.group() > 1 { 0 } else { kernels.tiles.lanes / 2 }
 }
 
 impl Blocking {
