@@ -406,102 +406,108 @@ impl Band {
         let mut g = self.first;
         while g < end {
             let here = batch.min(end - g);
-            for strip in 0..self.rows.div_ceil(L::COUNT) {
-                // SAFETY: `here` groups of this strip's rows.
-                unsafe {
-                    codes[strip] =
-                        self.batch::<L, E, N, M>(l, job, strip, g, here, batch, codes[strip]);
-                }
-            }
+            // SAFETY: `here` groups of the band.
+            unsafe { self.batch::<L, E, N, M>(l, job, (g, here, batch), &mut codes) };
             g += batch;
         }
     }
 
-    /// `here` groups from `g` on of one strip; `code` holds the indices that are not written yet, and
-    /// so does what is returned.
+    /// `here` groups from `g` on, strip by strip of each: what their columns share of a line is read at a time. `codes`
+    /// hold the indices of each strip that are not written yet.
     ///
     /// # Safety
     /// As [`compress`](Self::compress).
-    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
     #[inline(always)]
     unsafe fn batch<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         &self,
         l: L,
         job: &CompressJob,
-        strip: usize,
-        g: usize,
-        here: usize,
-        batch: usize,
-        mut code: L::U,
-    ) -> L::U {
+        (g, here, batch): (usize, usize, usize),
+        codes: &mut [L::U; STRIPS],
+    ) {
         let bits = N * index_bits(M);
-        let r = self.row + strip * L::COUNT;
-        let valid = L::COUNT.min(self.row + self.rows - r);
-        let full = valid == L::COUNT && here == batch && (g + batch) * M <= job.cols;
-        let mut padded = uninit::<f32, { 16 * 16 * MAX_LANES }>();
+        // (Known to be one where it is: the loop goes.)
+        let strips = if L::COUNT >= BAND { 1 } else { self.rows.div_ceil(L::COUNT) };
+        let full = self.rows == strips * L::COUNT && here == batch && (g + batch) * M <= job.cols;
+        let mut padded = uninit::<f32, { 16 * 16 * BAND }>();
         let padded = pointer(&mut padded);
-        let mut tile = uninit::<f32, { MAX_LANES * MAX_LANES }>();
+        let mut tile = uninit::<f32, { LINE * BAND }>();
         let tile = pointer(&mut tile);
-        // SAFETY: full: the entries of `batch` groups of COUNT rows. Otherwise the entries that
-        // exist are copied to `padded`, which holds batch * M <= 16 * 16 columns of COUNT rows.
+        // SAFETY: full: the entries of `batch` groups of whole strips. Otherwise the entries that exist are copied to
+        // `padded`, which holds batch * M <= 16 * 16 columns of the band.
         let (source, stride) = unsafe {
             if full && job.row_stride == 1 {
-                (job.entry(r, g * M), job.col_stride)
+                (job.entry(self.row, g * M), job.col_stride)
             } else {
-                padded.write_bytes(0, here * M * L::COUNT);
+                padded.write_bytes(0, here * M * BAND);
                 for c in 0..(here * M).min(job.cols - g * M) {
-                    for lane in 0..valid {
-                        let entry = job.entry(r + lane, g * M + c).read_unaligned();
-                        *padded.add(c * L::COUNT + lane) = entry;
+                    for i in 0..self.rows {
+                        let entry = job.entry(self.row + i, g * M + c).read_unaligned();
+                        *padded.add(c * BAND + i) = entry;
                     }
                 }
-                (padded.cast_const(), L::COUNT.cast_signed())
+                (padded.cast_const(), BAND.cast_signed())
             }
         };
         // The last row of the next band in the same columns: the line that this band, if it is not
         // aligned, does not read as well. Strides defeat the hardware's guesses.
         let ahead = (BAND + L::COUNT - 1).cast_signed();
         for t in 0..here {
-            let mut x = [l.splat(0.0); M];
-            for (i, x) in x.iter_mut().enumerate() {
-                let column = source.wrapping_offset((t * M + i).cast_signed() * stride);
-                // SAFETY: column t * M + i of the source.
-                *x = unsafe { l.load(column) };
-                if strip == 0 {
-                    let next = column.wrapping_offset(ahead);
-                    if job.far_into_l2 { l.prefetch_far(next) } else { l.prefetch(next) }
-                }
-            }
-            // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 vectors.
-            let picked = unsafe {
-                let mut drawn = [l.splat_u(0); 2];
-                for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                    let at = strip * 2 * CHUNK + (g - self.first + t);
-                    *word = l.load_u(self.words.add(draw * DRAW + at * L::COUNT));
-                }
-                let picked = E::select::<L, N, M>(l, x, drawn);
-                for k in 0..N {
-                    l.store(tile.add((t * N + k) * L::COUNT), picked.values[k]);
-                }
-                picked
-            };
             let bit = (g + t) * bits;
-            code = l.or_u(code, l.shl(picked.code, (bit % 32) as u32));
             let end = g + t + 1 == self.first + self.count;
-            if (bit + bits).is_multiple_of(32) || end {
-                // SAFETY: word (bit - first bit) / 32 of this strip's rows.
-                unsafe {
-                    let word = (bit - self.first * bits) / 32;
-                    l.store_u(self.codes.add(word * BAND + strip * L::COUNT), code);
+            for strip in 0..strips {
+                let rows = strip * L::COUNT;
+                let mut x = [l.splat(0.0); M];
+                for (i, x) in x.iter_mut().enumerate() {
+                    let column = source.wrapping_offset((t * M + i).cast_signed() * stride);
+                    // SAFETY: column t * M + i of the source.
+                    *x = unsafe { l.load(column.wrapping_add(rows)) };
+                    if strip == 0 {
+                        let next = column.wrapping_offset(ahead);
+                        if job.far_into_l2 { l.prefetch_far(next) } else { l.prefetch(next) }
+                    }
                 }
-                code = l.splat_u(0);
+                // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 rows of the band.
+                let picked = unsafe {
+                    let mut drawn = [l.splat_u(0); 2];
+                    for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
+                        let at = strip * 2 * CHUNK + (g - self.first + t);
+                        *word = l.load_u(self.words.add(draw * DRAW + at * L::COUNT));
+                    }
+                    let picked = E::select::<L, N, M>(l, x, drawn);
+                    for k in 0..N {
+                        l.store(tile.add((t * N + k) * BAND + rows), picked.values[k]);
+                    }
+                    picked
+                };
+                let mut code = l.or_u(codes[strip], l.shl(picked.code, (bit % 32) as u32));
+                if (bit + bits).is_multiple_of(32) || end {
+                    // SAFETY: word (bit - first bit) / 32 of this strip's rows.
+                    unsafe {
+                        let word = (bit - self.first * bits) / 32;
+                        l.store_u(self.codes.add(word * BAND + rows), code);
+                    }
+                    code = l.splat_u(0);
+                }
+                codes[strip] = code;
             }
         }
-        // SAFETY: the values of groups g .. g + here of `valid` rows; full: batch * N of each.
+        // SAFETY: the values of groups g .. g + here of the band's rows; full: batch * N of each.
         unsafe {
-            let target = job.values.add(r * job.ld_values + g * N);
+            let target = job.values.add(self.row * job.ld_values + g * N);
             let stride = job.ld_values.cast_signed();
-            if full {
+            if !full {
+                for i in 0..self.rows {
+                    let row = target.offset(i.cast_signed() * stride);
+                    for j in 0..here * N {
+                        row.add(j).write_unaligned(*tile.add(j * BAND + i));
+                    }
+                }
+                return;
+            }
+            for strip in 0..strips {
+                let rows = strip * L::COUNT;
+                let target = target.offset(rows.cast_signed() * stride);
                 // The lines of the next band: where stores are less than a line, they are read before they are
                 // written.
                 if job.far_into_l2 || L::COUNT < LINE {
@@ -513,22 +519,14 @@ impl Band {
                 }
                 for square in 0..(batch * N) / L::COUNT {
                     l.transpose(
-                        tile.add(square * L::COUNT * L::COUNT),
-                        L::COUNT.cast_signed(),
+                        tile.add(square * L::COUNT * BAND + rows),
+                        BAND.cast_signed(),
                         target.add(square * L::COUNT),
                         stride,
                     );
                 }
-            } else {
-                for lane in 0..valid {
-                    let row = target.offset(lane.cast_signed() * stride);
-                    for j in 0..here * N {
-                        row.add(j).write_unaligned(*tile.add(j * L::COUNT + lane));
-                    }
-                }
             }
         }
-        code
     }
 
     /// Writes the packed indices, a row at a time: what a row gets of a chunk lies together.
