@@ -1,0 +1,291 @@
+//! Rows of A contiguous: groups in lanes.
+
+use super::{CHUNK, aligned};
+use crate::kernels::generic::Lanes;
+use crate::kernels::generic::estimators::Estimator;
+use crate::kernels::generic::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
+use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended, words_of_row};
+use crate::kernels::generic::twice::Twice;
+use crate::kernels::{CompressJob, RngKey};
+use crate::pattern::index_bits;
+use crate::rng::PHILOX_ROUNDS;
+
+/// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
+///
+/// # Safety
+/// The contract of [`CompressFn`](crate::kernels::CompressFn); `job.col_stride` must be 1.
+#[inline(always)]
+pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+    l: L,
+    job: &CompressJob,
+) {
+    let bits = N * index_bits(M);
+    let groups = job.cols.div_ceil(M);
+    // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
+    let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
+    let words = [words.as_mut_ptr(), second.as_mut_ptr()];
+    let mut codes = [0u32; CHUNK];
+    // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
+    let meanwhile =
+        E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
+    let (mut now, mut drawn) = (words[0], false);
+    let mut next = words[0].wrapping_add(CHUNK);
+    for i in 0..job.rows {
+        // SAFETY: row i of A, of the values and of the metadata.
+        let (a, values, meta) = unsafe {
+            (
+                job.a.offset(i.cast_signed() * job.row_stride),
+                job.values.add(i * job.ld_values),
+                job.meta.add(i * job.ld_meta),
+            )
+        };
+        let row = job.row0 + i as u32;
+        let mut first = 0;
+        while first < groups {
+            let count = CHUNK.min(groups - first);
+            if meanwhile && (first + CHUNK) * M <= job.cols {
+                let group = job.group0 + first as u32;
+                let last = first + CHUNK >= groups;
+                // (Of no use after the last row.)
+                let after = if last { (row + 1, job.group0) } else { (row, group + CHUNK as u32) };
+                // SAFETY: a chunk of whole groups; two chunks of words; a chunk of codes, and its bytes.
+                unsafe {
+                    if !drawn {
+                        words_of_row(l, &job.key, row, group, 0, now);
+                    }
+                    let chunk = Chunk { a: a.add(first * M), values: values.add(first * N) };
+                    let codes = codes.as_mut_ptr();
+                    chunk.select::<L, E, N, M>(l, &job.key, after, (now, next), codes);
+                    pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
+                }
+                std::mem::swap(&mut now, &mut next);
+                drawn = true;
+                first += CHUNK;
+                continue;
+            }
+            let mut offset = 0;
+            if drawn {
+                // SAFETY: a chunk of words; `now` is the first of two, or the second.
+                unsafe { std::ptr::copy(now, words[0], CHUNK) };
+                drawn = false;
+            } else {
+                for draw in 0..E::WORDS {
+                    let from;
+                    (from, offset) = aligned(job.group0 + first as u32);
+                    // SAFETY: two chunks of each draw.
+                    unsafe {
+                        let words = words[draw];
+                        words_of_row(l, &job.key, row, from, draw as u32, words);
+                        if offset + count > CHUNK {
+                            let next = from + CHUNK as u32;
+                            words_of_row(l, &job.key, row, next, draw as u32, words.add(CHUNK));
+                        }
+                    }
+                }
+            }
+            let mut v = 0;
+            while v < count {
+                let g = first + v;
+                // SAFETY: offset < CHUNK, v + COUNT <= CHUNK; the entries and values of the groups
+                // from g on that exist, COUNT of them where all are whole.
+                unsafe {
+                    let mut drawn = [l.splat_u(0); 2];
+                    for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
+                        *word = l.load_u(words[draw].add(offset + v));
+                    }
+                    let whole = (g + L::COUNT) * M <= job.cols;
+                    let x = if whole {
+                        load_groups::<L, M>(l, a.add(g * M))
+                    } else {
+                        let mut padded = [0.0; 16 * MAX_LANES];
+                        copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
+                        load_groups::<L, M>(l, padded.as_ptr())
+                    };
+                    let picked = E::select::<L, N, M>(l, x, drawn);
+                    l.store_u(codes.as_mut_ptr().add(v), picked.code);
+                    if whole {
+                        store_groups::<L, N>(l, values.add(g * N), picked.values);
+                    } else {
+                        let mut padded = [0.0; 8 * MAX_LANES];
+                        store_groups::<L, N>(l, padded.as_mut_ptr(), picked.values);
+                        copy_elements(padded.as_ptr(), values.add(g * N), (groups - g) * N);
+                    }
+                }
+                v += L::COUNT;
+            }
+            // SAFETY: `first` is a multiple of 64, so this is where its byte begins; the bytes of
+            // `count` groups are written.
+            unsafe {
+                let target = meta.add(first / 8 * bits);
+                if count == CHUNK {
+                    pack::<L, N, M>(l, codes.as_ptr(), target);
+                } else {
+                    codes[count..].fill(0);
+                    let mut padded = [0u8; 4 * CHUNK];
+                    pack::<L, N, M>(l, codes.as_ptr(), padded.as_mut_ptr());
+                    let bytes = (count * bits).div_ceil(8);
+                    std::ptr::copy_nonoverlapping(padded.as_ptr(), target, bytes);
+                }
+            }
+            first += CHUNK;
+        }
+    }
+}
+
+/// Whether whole chunks of contiguous rows draw the next one's words between their selections: where these are short, and
+/// drawing is much of the work.
+const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
+    m <= 4 || (m == 8 && n <= 2 && L::WRITTEN_OUT)
+}
+
+/// A chunk of whole groups of a row, and where its values go.
+struct Chunk {
+    a: *const f32,
+    values: *mut f32,
+}
+
+impl Chunk {
+    /// Selects by the words at `now`, and draws those of `after`, which is (row, group), into `next`: neither waits for
+    /// the other, and each alone would wait for its own results.
+    ///
+    /// # Safety
+    /// The entries, room for the values, and a chunk of words, twice, and of codes.
+    #[inline(always)]
+    unsafe fn select<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        key: &RngKey,
+        (row, group): (u32, u32),
+        (now, next): (*const u32, *mut u32),
+        codes: *mut u32,
+    ) {
+        for part in 0..16 / L::COUNT {
+            let mut counters = row_begun(l, key, (row, group, 0), part);
+            macro_rules! quarter {
+                ($q:literal $from:literal $to:literal) => {
+                    let v = (4 * part + $q) * L::COUNT;
+                    // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
+                    unsafe {
+                        if M == 2 {
+                            self.one::<L, E, N, M>(l, v, now, codes);
+                        } else if $q % 2 == 0 {
+                            self.two::<L, E, N, M>(l, v, now, codes);
+                        }
+                    }
+                    counters = counters.rounds::<$from, $to>(l, key);
+                };
+            }
+            const { assert!(ROW_BEGUN == 2 && PHILOX_ROUNDS == 10) };
+            quarter!(0 2 4);
+            quarter!(1 4 6);
+            quarter!(2 6 8);
+            quarter!(3 8 10);
+            // SAFETY: the caller's promise.
+            unsafe { row_ended(l, counters, part, next) };
+        }
+    }
+
+    /// Groups `v .. v + COUNT`.
+    ///
+    /// # Safety
+    /// As [`select`](Self::select), of these groups.
+    #[inline(always)]
+    unsafe fn one<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        v: usize,
+        words: *const u32,
+        codes: *mut u32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = load_groups::<L, M>(l, self.a.add(v * M));
+            let picked = E::select::<L, N, M>(l, x, [l.load_u(words.add(v)), l.splat_u(0)]);
+            l.store_u(codes.add(v), picked.code);
+            store_groups::<L, N>(l, self.values.add(v * N), picked.values);
+        }
+    }
+
+    /// Groups `v .. v + 2 * COUNT`.
+    ///
+    /// # Safety
+    /// As [`select`](Self::select), of these groups.
+    #[inline(always)]
+    unsafe fn two<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        v: usize,
+        words: *const u32,
+        codes: *mut u32,
+    ) {
+        let at = [v, v + L::COUNT];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let left = load_groups::<L, M>(l, self.a.add(at[0] * M));
+            let right = load_groups::<L, M>(l, self.a.add(at[1] * M));
+            let mut x = [[left[0]; 2]; M];
+            for i in 0..M {
+                x[i] = [left[i], right[i]];
+            }
+            let drawn = [l.load_u(words.add(at[0])), l.load_u(words.add(at[1]))];
+            let picked = E::select::<Twice<L>, N, M>(Twice(l), x, [drawn, [l.splat_u(0); 2]]);
+            for h in 0..2 {
+                let mut values = [l.splat(0.0); N];
+                for k in 0..N {
+                    values[k] = picked.values[k][h];
+                }
+                l.store_u(codes.add(at[h]), picked.code[h]);
+                store_groups::<L, N>(l, self.values.add(at[h] * N), values);
+            }
+        }
+    }
+}
+
+/// The entries of COUNT consecutive groups, entry i of each in vector i.
+///
+/// # Safety
+/// `M * COUNT` elements must be readable.
+#[inline(always)]
+pub(in crate::kernels::generic) unsafe fn load_groups<L: Lanes, const M: usize>(
+    l: L,
+    a: *const f32,
+) -> [L::F; M] {
+    let mut x = [l.splat(0.0); M];
+    for (i, x) in x.iter_mut().enumerate() {
+        // SAFETY: i < M.
+        *x = unsafe { l.load(a.add(i * L::COUNT)) };
+    }
+    deinterleave(l, x)
+}
+
+/// The inverse of [`load_groups`].
+///
+/// # Safety
+/// `N * COUNT` elements must be writable.
+#[inline(always)]
+unsafe fn store_groups<L: Lanes, const N: usize>(l: L, values: *mut f32, kept: [L::F; N]) {
+    let kept = interleave(l, kept);
+    for (k, &kept) in kept.iter().enumerate() {
+        // SAFETY: k < N.
+        unsafe { l.store(values.add(k * L::COUNT), kept) };
+    }
+}
+
+/// [`Lanes::pack_codes`] with the bits of an N:M group.
+///
+/// # Safety
+/// As [`Lanes::pack_codes`].
+#[inline(always)]
+unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32, target: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match N * index_bits(M) {
+            1 => l.pack_codes::<1>(codes, target),
+            2 => l.pack_codes::<2>(codes, target),
+            4 => l.pack_codes::<4>(codes, target),
+            8 => l.pack_codes::<8>(codes, target),
+            16 => l.pack_codes::<16>(codes, target),
+            _ => l.pack_codes::<32>(codes, target),
+        }
+    }
+}
