@@ -151,7 +151,7 @@ impl Band {
         };
         // The last row of the next band in the same columns: the line that this band, if it is not
         // aligned, does not read as well. Strides defeat the hardware's guesses.
-        let ahead = (BAND + L::COUNT - 1).cast_signed();
+        let ahead = (2 * BAND - 1).cast_signed();
         for t in 0..here {
             let bit = (g + t) * bits;
             let end = g + t + 1 == self.first + self.count;
