@@ -66,7 +66,8 @@ pub(crate) trait Lanewise: Copy {
         }
         sums[0]
     }
-    /// 1 where the mask holds and `a`, whose sign bit is clear, is not zero; else `b`, which is zero where the mask holds.
+    /// 1 where the mask holds and `a`, whose sign bit is clear, is not zero; else `b`, which is zero where the mask
+    /// holds and `a` is.
     #[inline(always)]
     fn one_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
         self.select(self.and(mask, self.lt(self.splat(0.0), a)), self.splat(1.0), b)

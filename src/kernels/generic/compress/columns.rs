@@ -68,6 +68,12 @@ struct Band {
 }
 
 impl Band {
+    /// Vectors of rows; known to be one where a vector is as high as a band, so that loops over them go.
+    #[inline(always)]
+    const fn strips<L: Lanes>(&self) -> usize {
+        if L::COUNT >= BAND { 1 } else { self.rows.div_ceil(L::COUNT) }
+    }
+
     /// Draws the words, and moves `words` to the first of them.
     ///
     /// # Safety
@@ -76,7 +82,7 @@ impl Band {
     unsafe fn draw<L: Lanes, E: Estimator>(&mut self, l: L, job: &CompressJob) {
         let (from, offset) = aligned(job.group0 + self.first as u32);
         for draw in 0..E::WORDS {
-            for strip in 0..self.rows.div_ceil(L::COUNT) {
+            for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;
                 // SAFETY: the strip's own two chunks.
                 unsafe {
@@ -126,8 +132,7 @@ impl Band {
         codes: &mut [L::U; STRIPS],
     ) {
         let bits = N * index_bits(M);
-        // (Known to be one where it is: the loop goes.)
-        let strips = if L::COUNT >= BAND { 1 } else { self.rows.div_ceil(L::COUNT) };
+        let strips = self.strips::<L>();
         let full = self.rows == strips * L::COUNT && here == batch && (g + batch) * M <= job.cols;
         let mut padded = uninit::<f32, { 16 * 16 * BAND }>();
         let padded = pointer(&mut padded);
