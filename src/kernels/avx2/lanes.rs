@@ -220,10 +220,7 @@ unsafe impl Lanes for Avx2 {
     fn zip(self, a: __m256, b: __m256) -> (__m256, __m256) {
         let low = self.0.avx._mm256_unpacklo_ps(a, b);
         let high = self.0.avx._mm256_unpackhi_ps(a, b);
-        (
-            self.0.avx._mm256_permute2f128_ps::<0x20>(low, high),
-            self.0.avx._mm256_permute2f128_ps::<0x31>(low, high),
-        )
+        self.swap_halves(low, high)
     }
 
     #[inline(always)]
@@ -234,17 +231,21 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn load_four(self, p: *const f32) -> __m256 {
         // SAFETY: the token; the caller's promise.
-        let four = unsafe { _mm_loadu_ps(p) };
-        self.0.avx._mm256_insertf128_ps::<1>(self.0.avx._mm256_castps128_ps256(four), four)
+        unsafe { opaque(self.halves(p, p)) }
     }
     #[inline(always)]
     fn places(self) -> [__m256i; 4] {
-        // Hidden from LLVM, which would make a broadcast from memory of each permutation that it sees through.
-        std::hint::black_box([self.splat_u(0), self.splat_u(1), self.splat_u(2), self.splat_u(3)])
+        [self.splat_u(0); 4]
     }
     #[inline(always)]
-    fn nth_of_four(self, four: __m256, places: &[__m256i; 4], i: usize) -> __m256 {
-        self.0.avx._mm256_permutevar_ps(four, places[i])
+    fn nth_of_four(self, four: __m256, _: &[__m256i; 4], i: usize) -> __m256 {
+        // By immediates, which need no registers; by a vector it takes a port that multiply-adds need on Zen 3.
+        match i {
+            0 => self.0.avx._mm256_permute_ps::<0x00>(four),
+            1 => self.0.avx._mm256_permute_ps::<0x55>(four),
+            2 => self.0.avx._mm256_permute_ps::<0xAA>(four),
+            _ => self.0.avx._mm256_permute_ps::<0xFF>(four),
+        }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, a: __m256) {
@@ -310,32 +311,74 @@ unsafe impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [__m256; M] {
+        let mut x = [self.splat(0.0); M];
+        // SAFETY: M * 8 elements.
+        unsafe {
+            match M {
+                1 => x[0] = self.load(p),
+                2 => {
+                    let (a, b) = (self.halves(p, p.add(8)), self.halves(p.add(4), p.add(12)));
+                    x[0] = self.0.avx._mm256_shuffle_ps::<0x88>(a, b);
+                    x[1] = self.0.avx._mm256_shuffle_ps::<0xDD>(a, b);
+                }
+                _ => {
+                    for i in (0..M).step_by(4) {
+                        let four = self.four_columns(p.add(i), M.cast_signed());
+                        x[i..i + 4].copy_from_slice(&four);
+                    }
+                }
+            }
+        }
+        x
+    }
+    #[inline(always)]
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [__m256; M]) {
+        // SAFETY: M * 8 elements.
+        unsafe {
+            match M {
+                1 => self.store(p, runs[0]),
+                2 => {
+                    let (a, b) = self.zip(runs[0], runs[1]);
+                    self.store(p, a);
+                    self.store(p.add(8), b);
+                }
+                4 => {
+                    // Runs 0 and 4, 1 and 5, ...
+                    let v = self.four_by_four([runs[0], runs[1], runs[2], runs[3]]);
+                    for i in 0..2 {
+                        let (low, high) = self.swap_halves(v[2 * i], v[2 * i + 1]);
+                        self.store(p.add(8 * i), low);
+                        self.store(p.add(16 + 8 * i), high);
+                    }
+                }
+                _ => {
+                    for j in (0..M).step_by(8) {
+                        let mut v = [self.splat(0.0); 8];
+                        v.copy_from_slice(&runs[j..j + 8]);
+                        let (a, b) = ([v[0], v[1], v[2], v[3]], [v[4], v[5], v[6], v[7]]);
+                        let (a, b) = (self.four_by_four(a), self.four_by_four(b));
+                        for i in 0..4 {
+                            let (low, high) = self.swap_halves(a[i], b[i]);
+                            self.store(p.add(i * M + j), low);
+                            self.store(p.add((4 + i) * M + j), high);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
-        let avx = self.0.avx;
-        let mut v = [avx._mm256_setzero_ps(); 8];
-        for i in 0..8 {
-            // SAFETY: row i of the source.
-            v[i] = unsafe { self.load(source.offset(i.cast_signed() * from)) };
-        }
-        // 4 x 4 squares of elements within the 128-bit lanes ...
-        let mut w = v;
-        for i in 0..2 {
-            let [a, b, c, d] = [v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]];
-            let (ab0, ab1) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
-            let (cd0, cd1) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
-            w[4 * i] = avx._mm256_shuffle_ps::<0x44>(ab0, cd0);
-            w[4 * i + 1] = avx._mm256_shuffle_ps::<0xEE>(ab0, cd0);
-            w[4 * i + 2] = avx._mm256_shuffle_ps::<0x44>(ab1, cd1);
-            w[4 * i + 3] = avx._mm256_shuffle_ps::<0xEE>(ab1, cd1);
-        }
-        // ... then a 2 x 2 square of those lanes.
-        for j in 0..4 {
-            v[j] = avx._mm256_permute2f128_ps::<0x20>(w[j], w[4 + j]);
-            v[4 + j] = avx._mm256_permute2f128_ps::<0x31>(w[j], w[4 + j]);
-        }
-        for j in 0..8usize {
-            // SAFETY: row j of the target.
-            unsafe { self.store(target.offset(j.cast_signed() * to), v[j]) };
+        for half in 0..2 {
+            // SAFETY: eight rows of four columns; a row of the target for each of these.
+            unsafe {
+                let columns = self.four_columns(source.add(4 * half), from);
+                for (j, &column) in columns.iter().enumerate() {
+                    self.store(target.offset((4 * half + j).cast_signed() * to), column);
+                }
+            }
         }
     }
 
@@ -388,7 +431,67 @@ unsafe impl Lanes for Avx2 {
     }
 }
 
+/// The same vector, of which LLVM does not know where it comes from: of a permutation of what it sees loaded it
+/// would make a broadcast from memory, which takes a place at the load ports.
+#[target_feature(enable = "avx")]
+#[inline]
+fn opaque(mut a: __m256) -> __m256 {
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(ymm_reg) a, options(pure, nomem, nostack, preserves_flags));
+    }
+    a
+}
+
 impl Avx2 {
+    /// Four elements at `low`, then four at `high`.
+    ///
+    /// # Safety
+    /// They must be readable.
+    #[inline(always)]
+    unsafe fn halves(self, low: *const f32, high: *const f32) -> __m256 {
+        // SAFETY: the token; the caller's promise.
+        let (low, high) = unsafe { (_mm_loadu_ps(low), _mm_loadu_ps(high)) };
+        self.0.avx._mm256_insertf128_ps::<1>(self.0.avx._mm256_castps128_ps256(low), high)
+    }
+
+    /// Columns 0 to 3 of eight rows that are `stride` elements apart. Rows are put together by loads, which leaves
+    /// shuffles within 128 bits: the others take twice as long, or longer.
+    ///
+    /// # Safety
+    /// Four elements of each row must be readable.
+    #[inline(always)]
+    unsafe fn four_columns(self, p: *const f32, stride: isize) -> [__m256; 4] {
+        let mut v = [self.splat(0.0); 4];
+        for i in 0..4usize {
+            let row = i.cast_signed() * stride;
+            // SAFETY: rows i and 4 + i.
+            v[i] = unsafe { self.halves(p.offset(row), p.offset(row + 4 * stride)) };
+        }
+        self.four_by_four(v)
+    }
+
+    /// The squares of 4 x 4 in the low and in the high halves of four vectors, transposed each.
+    #[inline(always)]
+    fn four_by_four(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        let avx = self.0.avx;
+        let (ab0, ab1) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+        let (cd0, cd1) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+        [
+            avx._mm256_shuffle_ps::<0x44>(ab0, cd0),
+            avx._mm256_shuffle_ps::<0xEE>(ab0, cd0),
+            avx._mm256_shuffle_ps::<0x44>(ab1, cd1),
+            avx._mm256_shuffle_ps::<0xEE>(ab1, cd1),
+        ]
+    }
+
+    /// The low halves of both, and the high halves.
+    #[inline(always)]
+    fn swap_halves(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        let avx = self.0.avx;
+        (avx._mm256_permute2f128_ps::<0x20>(a, b), avx._mm256_permute2f128_ps::<0x31>(a, b))
+    }
+
     /// The 64-bit quarters 0, 2, 1, 3.
     #[inline(always)]
     fn quarters(self, a: __m256) -> __m256 {

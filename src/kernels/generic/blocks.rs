@@ -2,7 +2,6 @@
 //! lanes: every operation is one of binary64, none is fused.
 
 use super::Lanes;
-use super::compress::load_groups;
 use super::estimators::descending;
 use crate::kernels::LANES;
 use crate::kernels::tensor::BlockSums;
@@ -19,7 +18,7 @@ pub(crate) fn blocks<L: Lanes, const M: usize>(l: L, x: &[f32], n: usize, sums: 
         for part in 0..LANES / L::COUNT {
             // SAFETY: `blocks` holds LANES blocks, and a row of `sorted` LANES magnitudes.
             unsafe {
-                let mut a = load_groups::<L, M>(l, blocks.as_ptr().add(part * L::COUNT * M));
+                let mut a = l.load_runs::<M>(blocks.as_ptr().add(part * L::COUNT * M));
                 for a in &mut a {
                     *a = l.abs(*a);
                 }

@@ -4,7 +4,6 @@ mod columns;
 mod rows;
 
 pub(crate) use columns::cols;
-pub(super) use rows::load_groups;
 pub(crate) use rows::rows;
 
 use super::philox::WORD_GROUPS;

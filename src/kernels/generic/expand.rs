@@ -1,7 +1,7 @@
 //! Back from N:M form to a dense row.
 
 use super::Lanes;
-use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave, unpack_codes};
+use super::lanes::{MAX_LANES, copy_elements, unpack_codes};
 use crate::kernels::ExpandJob;
 use crate::pattern::index_bits;
 
@@ -38,18 +38,18 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                 unsafe {
                     let code = l.load_u(codes.as_ptr().add(v));
                     let kept = if whole {
-                        load::<L, N>(l, values.add(g * N))
+                        l.load_runs::<N>(values.add(g * N))
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
                         copy_elements(values.add(g * N), padded.as_mut_ptr(), (groups - g) * N);
-                        load::<L, N>(l, padded.as_ptr())
+                        l.load_runs::<N>(padded.as_ptr())
                     };
-                    let x = interleave::<L, M>(l, spread(l, kept, code));
+                    let x: [_; M] = spread(l, kept, code);
                     if whole {
-                        store(l, out.add(g * M), x);
+                        l.store_runs(out.add(g * M), x);
                     } else {
                         let mut padded = [0.0; 16 * MAX_LANES];
-                        store(l, padded.as_mut_ptr(), x);
+                        l.store_runs(padded.as_mut_ptr(), x);
                         copy_elements(padded.as_ptr(), out.add(g * M), job.cols - g * M);
                     }
                 }
@@ -57,28 +57,6 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
             }
             first += CHUNK;
         }
-    }
-}
-
-/// # Safety
-/// `N * COUNT` elements must be readable.
-#[inline(always)]
-unsafe fn load<L: Lanes, const N: usize>(l: L, values: *const f32) -> [L::F; N] {
-    let mut kept = [l.splat(0.0); N];
-    for (k, kept) in kept.iter_mut().enumerate() {
-        // SAFETY: k < N.
-        *kept = unsafe { l.load(values.add(k * L::COUNT)) };
-    }
-    deinterleave(l, kept)
-}
-
-/// # Safety
-/// `M * COUNT` elements must be writable.
-#[inline(always)]
-unsafe fn store<L: Lanes, const M: usize>(l: L, out: *mut f32, x: [L::F; M]) {
-    for (i, &x) in x.iter().enumerate() {
-        // SAFETY: i < M.
-        unsafe { l.store(out.add(i * L::COUNT), x) };
     }
 }
 

@@ -178,6 +178,32 @@ pub(crate) unsafe trait Lanes: Lanewise {
         }
     }
 
+    /// The elements of `COUNT` consecutive runs of M, element i of each run in vector i.
+    ///
+    /// # Safety
+    /// M must be 1, 2, 4, 8 or 16, and `M * COUNT` elements from `p` on readable.
+    #[inline(always)]
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [Self::F; M] {
+        let mut v = [self.splat(0.0); M];
+        for i in 0..M {
+            // SAFETY: i < M.
+            v[i] = unsafe { self.load(p.add(i * Self::COUNT)) };
+        }
+        deinterleave(self, v)
+    }
+    /// The inverse of [`load_runs`](Lanes::load_runs).
+    ///
+    /// # Safety
+    /// M must be 1, 2, 4, 8 or 16, and `M * COUNT` elements from `p` on writable.
+    #[inline(always)]
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [Self::F; M]) {
+        let v = interleave(self, runs);
+        for i in 0..M {
+            // SAFETY: i < M.
+            unsafe { self.store(p.add(i * Self::COUNT), v[i]) };
+        }
+    }
+
     /// The first `count` elements, zeros behind them; nothing else is read.
     ///
     /// # Safety
@@ -300,7 +326,7 @@ pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, co
 
 /// `M` vectors of consecutive elements, taken apart: element i of each run of M into vector i.
 #[inline(always)]
-pub(crate) fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
+fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
     let mut size = M;
     while size > 1 {
         let mut next = v;
@@ -321,7 +347,7 @@ pub(crate) fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> 
 
 /// The inverse of [`deinterleave`].
 #[inline(always)]
-pub(crate) fn interleave<L: Lanes, const M: usize>(l: L, v: [L::F; M]) -> [L::F; M] {
+fn interleave<L: Lanes, const M: usize>(l: L, v: [L::F; M]) -> [L::F; M] {
     let mut v = bit_reversed(v);
     let mut size = 2;
     while size <= M {

@@ -3,7 +3,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
+use super::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::{KeptRows, TransposableJob};
 
 /// Tiles side by side that are chosen before their rows' indices are packed: whole bytes.
@@ -258,7 +258,7 @@ impl Chunk {
             }
             if let Some(along) = job.along {
                 for i in 0..4 {
-                    let pair = interleave(l, two(l, x[i], kept[i]));
+                    let pair = two(l, x[i], kept[i]);
                     let nibble = l.and_u(l.shr(code, (by_rows + 4 * i) as u32), l.splat_u(15));
                     // SAFETY: the row's buffer; the values of the groups that exist, where it does.
                     unsafe {
@@ -266,12 +266,10 @@ impl Chunk {
                         if i < rows {
                             let to = along.values.add((row + i) * along.ld_values + 2 * g);
                             if groups == L::COUNT {
-                                l.store(to, pair[0]);
-                                l.store(to.add(L::COUNT), pair[1]);
+                                l.store_runs(to, pair);
                             } else {
                                 let mut padded = [0.0; 2 * MAX_LANES];
-                                l.store(padded.as_mut_ptr(), pair[0]);
-                                l.store(padded.as_mut_ptr().add(L::COUNT), pair[1]);
+                                l.store_runs(padded.as_mut_ptr(), pair);
                                 copy_elements(padded.as_ptr(), to, 2 * groups);
                             }
                         }
@@ -419,11 +417,8 @@ unsafe fn load_rows<L: Lanes>(l: L, source: *const f32, stride: isize) -> [[L::F
     let mut x = [[l.splat(0.0); 4]; 4];
     for i in 0..4usize {
         let from = source.wrapping_offset(i.cast_signed() * stride);
-        for j in 0..4 {
-            // SAFETY: the caller's promise.
-            x[i][j] = unsafe { l.load(from.add(j * L::COUNT)) };
-        }
-        x[i] = deinterleave(l, x[i]);
+        // SAFETY: the caller's promise.
+        x[i] = unsafe { l.load_runs(from) };
     }
     x
 }

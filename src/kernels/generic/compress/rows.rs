@@ -3,7 +3,7 @@
 use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
-use crate::kernels::generic::lanes::{MAX_LANES, copy_elements, deinterleave, interleave};
+use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended, words_of_row};
 use crate::kernels::generic::twice::Twice;
 use crate::kernels::{CompressJob, RngKey};
@@ -95,19 +95,19 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     }
                     let whole = (g + L::COUNT) * M <= job.cols;
                     let x = if whole {
-                        load_groups::<L, M>(l, a.add(g * M))
+                        l.load_runs::<M>(a.add(g * M))
                     } else {
                         let mut padded = [0.0; 16 * MAX_LANES];
                         copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
-                        load_groups::<L, M>(l, padded.as_ptr())
+                        l.load_runs::<M>(padded.as_ptr())
                     };
                     let picked = E::select::<L, N, M>(l, x, drawn);
                     l.store_u(codes.as_mut_ptr().add(v), picked.code);
                     if whole {
-                        store_groups::<L, N>(l, values.add(g * N), picked.values);
+                        l.store_runs::<N>(values.add(g * N), picked.values);
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
-                        store_groups::<L, N>(l, padded.as_mut_ptr(), picked.values);
+                        l.store_runs::<N>(padded.as_mut_ptr(), picked.values);
                         copy_elements(padded.as_ptr(), values.add(g * N), (groups - g) * N);
                     }
                 }
@@ -199,10 +199,10 @@ impl Chunk {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let x = load_groups::<L, M>(l, self.a.add(v * M));
+            let x = l.load_runs::<M>(self.a.add(v * M));
             let picked = E::select::<L, N, M>(l, x, [l.load_u(words.add(v)), l.splat_u(0)]);
             l.store_u(codes.add(v), picked.code);
-            store_groups::<L, N>(l, self.values.add(v * N), picked.values);
+            l.store_runs::<N>(self.values.add(v * N), picked.values);
         }
     }
 
@@ -221,8 +221,8 @@ impl Chunk {
         let at = [v, v + L::COUNT];
         // SAFETY: the caller's promise.
         unsafe {
-            let left = load_groups::<L, M>(l, self.a.add(at[0] * M));
-            let right = load_groups::<L, M>(l, self.a.add(at[1] * M));
+            let left = l.load_runs::<M>(self.a.add(at[0] * M));
+            let right = l.load_runs::<M>(self.a.add(at[1] * M));
             let mut x = [[left[0]; 2]; M];
             for i in 0..M {
                 x[i] = [left[i], right[i]];
@@ -235,39 +235,9 @@ impl Chunk {
                     values[k] = picked.values[k][h];
                 }
                 l.store_u(codes.add(at[h]), picked.code[h]);
-                store_groups::<L, N>(l, self.values.add(at[h] * N), values);
+                l.store_runs::<N>(self.values.add(at[h] * N), values);
             }
         }
-    }
-}
-
-/// The entries of COUNT consecutive groups, entry i of each in vector i.
-///
-/// # Safety
-/// `M * COUNT` elements must be readable.
-#[inline(always)]
-pub(in crate::kernels::generic) unsafe fn load_groups<L: Lanes, const M: usize>(
-    l: L,
-    a: *const f32,
-) -> [L::F; M] {
-    let mut x = [l.splat(0.0); M];
-    for (i, x) in x.iter_mut().enumerate() {
-        // SAFETY: i < M.
-        *x = unsafe { l.load(a.add(i * L::COUNT)) };
-    }
-    deinterleave(l, x)
-}
-
-/// The inverse of [`load_groups`].
-///
-/// # Safety
-/// `N * COUNT` elements must be writable.
-#[inline(always)]
-unsafe fn store_groups<L: Lanes, const N: usize>(l: L, values: *mut f32, kept: [L::F; N]) {
-    let kept = interleave(l, kept);
-    for (k, &kept) in kept.iter().enumerate() {
-        // SAFETY: k < N.
-        unsafe { l.store(values.add(k * L::COUNT), kept) };
     }
 }
 
