@@ -113,6 +113,20 @@ impl Lanewise for Avx2 {
     fn one_unless_zero(self, a: __m256) -> __m256i {
         self.0.avx2._mm256_min_epi32(self.bits(a), self.splat_u(1))
     }
+    #[inline(always)]
+    fn one_where(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        let one = self.bits(self.and(mask, self.splat(1.0)));
+        // Zero where `a` is.
+        let one = self.0.avx2._mm256_sign_epi32(one, self.bits(a));
+        self.or(b, self.floats(one))
+    }
+    #[inline(always)]
+    fn raise(self, x: __m256, least: __m256) -> __m256 {
+        let a = self.abs(x);
+        let raised = self.copysign(self.max(a, least), x);
+        // Zero where `a` is.
+        self.floats(self.0.avx2._mm256_sign_epi32(self.bits(raised), self.bits(a)))
+    }
     // A mask is -1 as an integer.
     #[inline(always)]
     fn count_down<const K: usize>(self, from: i8, masks: [__m256; K]) -> __m256 {
@@ -190,6 +204,7 @@ impl Lanewise for Avx2 {
 // SAFETY: eight lanes in 256 bits. A mask is a vector whose lanes are all ones or all zeros.
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
+    const REGISTERS: usize = 16;
     #[inline(always)]
     fn iota(self) -> __m256i {
         self.0.avx._mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)

@@ -35,6 +35,7 @@ impl Lanewise for Avx512 {
     type F = __m512;
     type U = __m512i;
     type M = __mmask16;
+    const COUNTS_ONES: bool = false;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {

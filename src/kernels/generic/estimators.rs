@@ -119,7 +119,7 @@ impl Estimator for Mvue {
             // The second least is zero: five instructions fewer.
             let (low, high) = (l.min(a[0], a[1]), l.max(a[0], a[1]));
             let second = l.min(l.max(low, l.min(a[2], a[3])), l.min(high, l.max(a[2], a[3])));
-            l.eq(second, zero)
+            l.le(second, zero)
         } else {
             l.le_u(nonzeros(l, a), l.splat_u(N as u32))
         };
@@ -489,8 +489,8 @@ fn middles<L: Lanewise, const N: usize>(l: L) -> [L::F; N] {
 /// The entries whose intervals (ending at `edge`) hold the ascending positions `at`; made distinct
 /// and kept in range where rounding would have it otherwise.
 ///
-/// An index is held as a thermometer: `past[j]` says that it exceeds j. As the edges ascend, that
-/// is `edge[j] <= at[k]`, or that the index before it exceeds j - 1; and the k-th index lies in
+/// An index is held as a thermometer: `within[j]` says that it does not exceed j. As the edges ascend, that
+/// is `at[k] < edge[j]`, and that the index before it does not exceed j - 1; and the k-th index lies in
 /// `k ..= k + M - N`, so that only these j matter. This makes `min(max(count, before + 1), M - N + k)`
 /// of N (M - N) comparisons and no arithmetic.
 #[inline(always)]
@@ -500,28 +500,36 @@ fn pick<L: Lanewise, const N: usize, const M: usize>(
     edge: [L::F; M],
     at: [L::F; N],
 ) -> Selection<L, N> {
-    let zero = l.splat(0.0);
     let width = index_bits(M);
     // Two chains of additions for N = 4: one would be as long as the rest of the selection. (Of N = 8 they would not
     // stay in registers.)
     let chains = if N == 4 { 2 } else { 1 };
     let mut codes = [l.splat_u(0); 2];
-    codes[0] = l.splat_u(canonical_code::<N, M>());
+    codes[0] = l.splat_u(code_from::<N, M>(M - N));
     let mut values = at;
-    let mut past = [l.le(zero, zero); M];
+    let mut within = [l.lt(at[0], edge[0]); M];
     for k in 0..N {
-        let one = l.splat_u(1 << (k * width));
-        let before = past;
+        let place = (k * width) as u32;
+        let before = within;
         let mut kept = x[k];
+        let code = &mut codes[k % chains];
+        let mut count = l.splat_u(0);
         for j in k..k + (M - N) {
-            past[j] = l.le(edge[j], at[k]);
+            within[j] = l.lt(at[k], edge[j]);
             if k > 0 {
-                past[j] = l.or(past[j], before[j - 1]);
+                within[j] = l.and(within[j], before[j - 1]);
             }
-            kept = l.select(past[j], x[j + 1], kept);
-            codes[k % chains] = l.add_where(past[j], codes[k % chains], one);
+            kept = l.select(within[j], kept, x[j + 1]);
+            if L::COUNTS_ONES {
+                count = l.add_where(within[j], count, l.splat_u(u32::MAX));
+            } else {
+                *code = l.add_where(within[j], *code, l.splat_u((1u32 << place).wrapping_neg()));
+            }
         }
         values[k] = kept;
+        if L::COUNTS_ONES {
+            *code = l.add_u(*code, l.shl(count, place));
+        }
     }
     let code = if chains == 2 { l.add_u(codes[0], codes[1]) } else { codes[0] };
     Selection { values, code }
@@ -553,16 +561,16 @@ fn finish<L: Lanewise, const N: usize, const M: usize>(
     for kept in &mut picked.values {
         *kept = l.select(finite, *kept, l.splat(f32::NAN));
     }
-    picked.code = l.select_u(finite, picked.code, l.splat_u(canonical_code::<N, M>()));
+    picked.code = l.select_u(finite, picked.code, l.splat_u(code_from::<N, M>(0)));
     picked
 }
 
-/// Indices 0 .. N, packed.
-const fn canonical_code<const N: usize, const M: usize>() -> u32 {
+/// Indices `first .. first + N`, packed.
+const fn code_from<const N: usize, const M: usize>(first: usize) -> u32 {
     let mut code = 0;
     let mut k = 0;
     while k < N {
-        code |= (k as u32) << (k * index_bits(M));
+        code |= ((first + k) as u32) << (k * index_bits(M));
         k += 1;
     }
     code

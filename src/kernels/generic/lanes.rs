@@ -11,6 +11,9 @@ pub(crate) trait Lanewise: Copy {
     type U: Copy;
     /// Truth values of lanes.
     type M: Copy;
+    /// Whether masks are counted in ones, and the count put into place by a shift: not where an addition under a mask is
+    /// one instruction.
+    const COUNTS_ONES: bool = true;
 
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -67,7 +70,7 @@ pub(crate) trait Lanewise: Copy {
         sums[0]
     }
     /// 1 where the mask holds and `a`, whose sign bit is clear, is not zero; else `b`, which is zero where the mask
-    /// holds and `a` is.
+    /// holds.
     #[inline(always)]
     fn one_where(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
         self.select(self.and(mask, self.lt(self.splat(0.0), a)), self.splat(1.0), b)
@@ -114,6 +117,8 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// Whether long stretches are written out, as the micro-kernel's steps: not of lanes that are emulated, which takes
     /// a compiler minutes, or makes it lose its way.
     const WRITTEN_OUT: bool = true;
+    /// Vector registers: what is worked on side by side should stay in them.
+    const REGISTERS: usize = 32;
 
     /// 0, 1, 2, ... by lane.
     fn iota(self) -> Self::U;

@@ -19,6 +19,7 @@ impl<L: Lanewise> Lanewise for Twice<L> {
     type F = [L::F; 2];
     type U = [L::U; 2];
     type M = [L::M; 2];
+    const COUNTS_ONES: bool = L::COUNTS_ONES;
 
     both! {
         add(a: F, b: F) -> F;

@@ -169,6 +169,7 @@ impl Lanewise for Portable {
 unsafe impl Lanes for Portable {
     const COUNT: usize = 8;
     const WRITTEN_OUT: bool = false;
+    const REGISTERS: usize = 16;
     #[inline(always)]
     fn iota(self) -> u32x8 {
         u32x8::new([0, 1, 2, 3, 4, 5, 6, 7])

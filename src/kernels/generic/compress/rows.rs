@@ -138,6 +138,11 @@ const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
     m <= 4 || (m == 8 && n <= 2 && L::WRITTEN_OUT)
 }
 
+/// Whether two vectors of groups go side by side then: where their chains are short, M of 2, nothing is gained.
+const fn two<L: Lanes>(m: usize) -> bool {
+    m == 4 || (m == 8 && L::REGISTERS >= 32)
+}
+
 /// A chunk of whole groups of a row, and where its values go.
 struct Chunk {
     a: *const f32,
@@ -166,7 +171,7 @@ impl Chunk {
                     let v = (4 * part + $q) * L::COUNT;
                     // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
                     unsafe {
-                        if M == 2 {
+                        if !two::<L>(M) {
                             self.one::<L, E, N, M>(l, v, now, codes);
                         } else if $q % 2 == 0 {
                             self.two::<L, E, N, M>(l, v, now, codes);
