@@ -136,7 +136,9 @@ step_sanitizers() {
 # The same programs against the library with Rust's own checks: overflow, alignment, assertions.
 step_checked() {
   [ -x "$WORK/shared/smoke" ] || { skip "no programs to run with the checked library: the step shared did not link any"; return; }
-  cargo build --lib --all-features # as the Rust tests have it
+  # With a test, which is built already: it is the tests' own library then. Without, it would be compiled anew, as the tests'
+  # dependencies turn on features of its dependencies.
+  cargo build --lib --test environment --all-features
   mkdir -p "$WORK/checked"
   ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
   LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | contains "$WORK/checked" || fail "the checked library is not the one that is loaded"
