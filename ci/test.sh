@@ -12,8 +12,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Those joined by a comma run side by side: what one builds the other does not wait for. (c has one thread most of the
-# time, and the others keep the second core busy; aarch64 builds on what c has built.)
-steps=(environment format lint doc supply rust benches examples oracle,msrv c,dispatch fuzz,aarch64)
+# time, and the others keep the second core busy; aarch64 builds on what c has built. rust comes before all that fetches
+# the crates of the whole workspace: the example that it runs must do without.)
+steps=(environment format rust lint doc supply benches examples oracle,msrv c,dispatch fuzz,aarch64)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(powerpc64 sanitizers)
 

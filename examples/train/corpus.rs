@@ -74,11 +74,12 @@ fn dependencies() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let version = cargo(&["-vV"])?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    // Other platforms' crates were never downloaded, and need not be.
+    // Other platforms' crates need not be there. What only other members of the workspace depend on may not be, either:
+    // cargo fetches it, as the lock file has it.
     let metadata = cargo(&[
         "metadata",
         "--format-version=1",
-        "--offline",
+        "--locked",
         "--filter-platform",
         host,
         "--manifest-path",
