@@ -225,20 +225,6 @@ unsafe impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
-        // Within 128-bit lanes, then the 64-bit quarters into order.
-        let even = self.0.avx._mm256_shuffle_ps::<0x88>(a, b);
-        let odd = self.0.avx._mm256_shuffle_ps::<0xDD>(a, b);
-        (self.quarters(even), self.quarters(odd))
-    }
-    #[inline(always)]
-    fn zip(self, a: __m256, b: __m256) -> (__m256, __m256) {
-        let low = self.0.avx._mm256_unpacklo_ps(a, b);
-        let high = self.0.avx._mm256_unpackhi_ps(a, b);
-        self.swap_halves(low, high)
-    }
-
-    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
         // SAFETY: the token; the caller's promise.
         unsafe { _mm256_loadu_ps(p) }
@@ -354,9 +340,11 @@ unsafe impl Lanes for Avx2 {
             match M {
                 1 => self.store(p, runs[0]),
                 2 => {
-                    let (a, b) = self.zip(runs[0], runs[1]);
-                    self.store(p, a);
-                    self.store(p.add(8), b);
+                    let low = self.0.avx._mm256_unpacklo_ps(runs[0], runs[1]);
+                    let high = self.0.avx._mm256_unpackhi_ps(runs[0], runs[1]);
+                    let (low, high) = self.swap_halves(low, high);
+                    self.store(p, low);
+                    self.store(p.add(8), high);
                 }
                 4 => {
                     // Runs 0 and 4, 1 and 5, ...
@@ -505,13 +493,5 @@ impl Avx2 {
     fn swap_halves(self, a: __m256, b: __m256) -> (__m256, __m256) {
         let avx = self.0.avx;
         (avx._mm256_permute2f128_ps::<0x20>(a, b), avx._mm256_permute2f128_ps::<0x31>(a, b))
-    }
-
-    /// The 64-bit quarters 0, 2, 1, 3.
-    #[inline(always)]
-    fn quarters(self, a: __m256) -> __m256 {
-        let avx = self.0.avx;
-        let quarters = self.0.avx2._mm256_permute4x64_pd::<0xD8>(avx._mm256_castps_pd(a));
-        avx._mm256_castpd_ps(quarters)
     }
 }

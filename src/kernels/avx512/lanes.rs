@@ -1,5 +1,6 @@
 //! Sixteen lanes from the intrinsics.
 
+use crate::kernels::generic::lanes::{Zip, unzip_runs, zip_runs};
 use crate::kernels::generic::{Lanes, Lanewise};
 use core::arch::x86_64::*;
 use pulp::x86::V4;
@@ -216,19 +217,14 @@ unsafe impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn unzip(self, a: __m512, b: __m512) -> (__m512, __m512) {
-        let f = self.0.avx512f;
-        let even = f._mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-        let odd = f._mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-        (f._mm512_permutex2var_ps(a, even, b), f._mm512_permutex2var_ps(a, odd, b))
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [__m512; M] {
+        // SAFETY: the caller's promise.
+        unsafe { unzip_runs(self, p) }
     }
     #[inline(always)]
-    fn zip(self, a: __m512, b: __m512) -> (__m512, __m512) {
-        let f = self.0.avx512f;
-        let low = f._mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        let high =
-            f._mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-        (f._mm512_permutex2var_ps(a, low, b), f._mm512_permutex2var_ps(a, high, b))
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [__m512; M]) {
+        // SAFETY: the caller's promise.
+        unsafe { zip_runs(self, p, runs) }
     }
 
     #[inline(always)]
@@ -384,6 +380,24 @@ unsafe impl Lanes for Avx512 {
             // SAFETY: the caller's promise.
             unsafe { crate::kernels::generic::lanes::pack_codes_scalar::<BITS>(codes, target) };
         }
+    }
+}
+
+impl Zip for Avx512 {
+    #[inline(always)]
+    fn unzip(self, a: __m512, b: __m512) -> (__m512, __m512) {
+        let f = self.0.avx512f;
+        let even = f._mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        let odd = f._mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+        (f._mm512_permutex2var_ps(a, even, b), f._mm512_permutex2var_ps(a, odd, b))
+    }
+    #[inline(always)]
+    fn zip(self, a: __m512, b: __m512) -> (__m512, __m512) {
+        let f = self.0.avx512f;
+        let low = f._mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        let high =
+            f._mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        (f._mm512_permutex2var_ps(a, low, b), f._mm512_permutex2var_ps(a, high, b))
     }
 }
 

@@ -131,11 +131,6 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// The even lanes of `even` in even lanes, the even lanes of `odd` in the odd lanes above.
     fn merge_even(self, even: Self::U, odd: Self::U) -> Self::U;
 
-    /// Of the `2 * COUNT` elements of a then b: those at even places, those at odd places.
-    fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
-    /// a0 b0 a1 b1 ...: the inverse of [`unzip`](Lanes::unzip).
-    fn zip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
-
     /// # Safety
     /// `COUNT` elements from `p` on must be readable.
     unsafe fn load(self, p: *const f32) -> Self::F;
@@ -187,27 +182,12 @@ pub(crate) unsafe trait Lanes: Lanewise {
     ///
     /// # Safety
     /// M must be 1, 2, 4, 8 or 16, and `M * COUNT` elements from `p` on readable.
-    #[inline(always)]
-    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [Self::F; M] {
-        let mut v = [self.splat(0.0); M];
-        for i in 0..M {
-            // SAFETY: i < M.
-            v[i] = unsafe { self.load(p.add(i * Self::COUNT)) };
-        }
-        deinterleave(self, v)
-    }
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [Self::F; M];
     /// The inverse of [`load_runs`](Lanes::load_runs).
     ///
     /// # Safety
     /// M must be 1, 2, 4, 8 or 16, and `M * COUNT` elements from `p` on writable.
-    #[inline(always)]
-    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [Self::F; M]) {
-        let v = interleave(self, runs);
-        for i in 0..M {
-            // SAFETY: i < M.
-            unsafe { self.store(p.add(i * Self::COUNT), v[i]) };
-        }
-    }
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [Self::F; M]);
 
     /// The first `count` elements, zeros behind them; nothing else is read.
     ///
@@ -329,9 +309,44 @@ pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, co
     }
 }
 
+/// Lanes that take runs apart, and put them together, by halves of what two vectors hold.
+pub(crate) trait Zip: Lanes {
+    /// Of the `2 * COUNT` elements of a then b: those at even places, those at odd places.
+    fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+    /// a0 b0 a1 b1 ...: the inverse of [`unzip`](Zip::unzip).
+    fn zip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+}
+
+/// [`Lanes::load_runs`] by [`Zip::unzip`].
+///
+/// # Safety
+/// As [`Lanes::load_runs`].
+#[inline(always)]
+pub(crate) unsafe fn unzip_runs<L: Zip, const M: usize>(l: L, p: *const f32) -> [L::F; M] {
+    let mut v = [l.splat(0.0); M];
+    for i in 0..M {
+        // SAFETY: i < M.
+        v[i] = unsafe { l.load(p.add(i * L::COUNT)) };
+    }
+    deinterleave(l, v)
+}
+
+/// [`Lanes::store_runs`] by [`Zip::zip`].
+///
+/// # Safety
+/// As [`Lanes::store_runs`].
+#[inline(always)]
+pub(crate) unsafe fn zip_runs<L: Zip, const M: usize>(l: L, p: *mut f32, runs: [L::F; M]) {
+    let v = interleave(l, runs);
+    for i in 0..M {
+        // SAFETY: i < M.
+        unsafe { l.store(p.add(i * L::COUNT), v[i]) };
+    }
+}
+
 /// `M` vectors of consecutive elements, taken apart: element i of each run of M into vector i.
 #[inline(always)]
-fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
+fn deinterleave<L: Zip, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
     let mut size = M;
     while size > 1 {
         let mut next = v;
@@ -352,7 +367,7 @@ fn deinterleave<L: Lanes, const M: usize>(l: L, mut v: [L::F; M]) -> [L::F; M] {
 
 /// The inverse of [`deinterleave`].
 #[inline(always)]
-fn interleave<L: Lanes, const M: usize>(l: L, v: [L::F; M]) -> [L::F; M] {
+fn interleave<L: Zip, const M: usize>(l: L, v: [L::F; M]) -> [L::F; M] {
     let mut v = bit_reversed(v);
     let mut size = 2;
     while size <= M {

@@ -1,5 +1,6 @@
 //! Four lanes from the intrinsics.
 
+use crate::kernels::generic::lanes::{Zip, unzip_runs, zip_runs};
 use crate::kernels::generic::{Lanes, Lanewise};
 use core::arch::aarch64::*;
 
@@ -178,12 +179,14 @@ unsafe impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn unzip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
-        (self.0.vuzp1q_f32(a, b), self.0.vuzp2q_f32(a, b))
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [float32x4_t; M] {
+        // SAFETY: the caller's promise.
+        unsafe { unzip_runs(self, p) }
     }
     #[inline(always)]
-    fn zip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
-        (self.0.vzip1q_f32(a, b), self.0.vzip2q_f32(a, b))
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [float32x4_t; M]) {
+        // SAFETY: the caller's promise.
+        unsafe { zip_runs(self, p, runs) }
     }
 
     #[inline(always)]
@@ -305,5 +308,16 @@ unsafe impl Lanes for Neon {
             // SAFETY: the caller's promise.
             unsafe { crate::kernels::generic::lanes::pack_codes_scalar::<BITS>(codes, target) };
         }
+    }
+}
+
+impl Zip for Neon {
+    #[inline(always)]
+    fn unzip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        (self.0.vuzp1q_f32(a, b), self.0.vuzp2q_f32(a, b))
+    }
+    #[inline(always)]
+    fn zip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        (self.0.vzip1q_f32(a, b), self.0.vzip2q_f32(a, b))
     }
 }

@@ -1,5 +1,6 @@
 //! Eight lanes of `wide`.
 
+use crate::kernels::generic::lanes::{Zip, unzip_runs, zip_runs};
 use crate::kernels::generic::{Lanes, Lanewise};
 use wide::{f32x4, f32x8, u32x4, u32x8, u64x4};
 
@@ -193,20 +194,14 @@ unsafe impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn unzip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
-        let (a, b) = (a.to_array(), b.to_array());
-        (
-            f32x8::new([a[0], a[2], a[4], a[6], b[0], b[2], b[4], b[6]]),
-            f32x8::new([a[1], a[3], a[5], a[7], b[1], b[3], b[5], b[7]]),
-        )
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [f32x8; M] {
+        // SAFETY: the caller's promise.
+        unsafe { unzip_runs(self, p) }
     }
     #[inline(always)]
-    fn zip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
-        let (a, b) = (a.to_array(), b.to_array());
-        (
-            f32x8::new([a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]]),
-            f32x8::new([a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]]),
-        )
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [f32x8; M]) {
+        // SAFETY: the caller's promise.
+        unsafe { zip_runs(self, p, runs) }
     }
 
     #[inline(always)]
@@ -264,6 +259,25 @@ unsafe impl Lanes for Portable {
     unsafe fn store_u(self, p: *mut u32, a: u32x8) {
         // SAFETY: eight elements are writable.
         unsafe { p.cast::<[u32; 8]>().write_unaligned(a.to_array()) }
+    }
+}
+
+impl Zip for Portable {
+    #[inline(always)]
+    fn unzip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+        let (a, b) = (a.to_array(), b.to_array());
+        (
+            f32x8::new([a[0], a[2], a[4], a[6], b[0], b[2], b[4], b[6]]),
+            f32x8::new([a[1], a[3], a[5], a[7], b[1], b[3], b[5], b[7]]),
+        )
+    }
+    #[inline(always)]
+    fn zip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+        let (a, b) = (a.to_array(), b.to_array());
+        (
+            f32x8::new([a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]]),
+            f32x8::new([a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]]),
+        )
     }
 }
 

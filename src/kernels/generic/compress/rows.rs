@@ -93,22 +93,16 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
                         *word = l.load_u(words[draw].add(offset + v));
                     }
-                    let whole = (g + L::COUNT) * M <= job.cols;
-                    let x = if whole {
-                        l.load_runs::<M>(a.add(g * M))
+                    let (a, values) = (a.add(g * M), values.add(g * N));
+                    let codes = codes.as_mut_ptr().add(v);
+                    if (g + L::COUNT) * M <= job.cols {
+                        some_groups::<L, E, N, M>(l, a, drawn, values, codes);
                     } else {
-                        let mut padded = [0.0; 16 * MAX_LANES];
-                        copy_elements(a.add(g * M), padded.as_mut_ptr(), job.cols - g * M);
-                        l.load_runs::<M>(padded.as_ptr())
-                    };
-                    let picked = E::select::<L, N, M>(l, x, drawn);
-                    l.store_u(codes.as_mut_ptr().add(v), picked.code);
-                    if whole {
-                        l.store_runs::<N>(values.add(g * N), picked.values);
-                    } else {
-                        let mut padded = [0.0; 8 * MAX_LANES];
-                        l.store_runs::<N>(padded.as_mut_ptr(), picked.values);
-                        copy_elements(padded.as_ptr(), values.add(g * N), (groups - g) * N);
+                        let mut padded = ([0.0; 16 * MAX_LANES], [0.0; 8 * MAX_LANES]);
+                        copy_elements(a, padded.0.as_mut_ptr(), job.cols - g * M);
+                        let (a, kept) = (padded.0.as_ptr(), padded.1.as_mut_ptr());
+                        some_groups::<L, E, N, M>(l, a, drawn, kept, codes);
+                        copy_elements(kept, values, (groups - g) * N);
                     }
                 }
                 v += L::COUNT;
@@ -139,8 +133,28 @@ const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
 }
 
 /// Whether two vectors of groups go side by side then: where their chains are short, M of 2, nothing is gained.
-const fn two<L: Lanes>(m: usize) -> bool {
+const fn in_pairs<L: Lanes>(m: usize) -> bool {
     m == 4 || (m == 8 && L::REGISTERS >= 32)
+}
+
+/// Selects of `COUNT` whole groups.
+///
+/// # Safety
+/// `COUNT` groups must be readable at `a`, and room for their values and codes.
+#[inline(always)]
+unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+    l: L,
+    a: *const f32,
+    drawn: [L::U; 2],
+    values: *mut f32,
+    codes: *mut u32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let picked = E::select::<L, N, M>(l, l.load_runs::<M>(a), drawn);
+        l.store_u(codes, picked.code);
+        l.store_runs::<N>(values, picked.values);
+    }
 }
 
 /// A chunk of whole groups of a row, and where its values go.
@@ -171,8 +185,10 @@ impl Chunk {
                     let v = (4 * part + $q) * L::COUNT;
                     // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
                     unsafe {
-                        if !two::<L>(M) {
-                            self.one::<L, E, N, M>(l, v, now, codes);
+                        if !in_pairs::<L>(M) {
+                            let drawn = [l.load_u(now.add(v)), l.splat_u(0)];
+                            let (a, values) = (self.a.add(v * M), self.values.add(v * N));
+                            some_groups::<L, E, N, M>(l, a, drawn, values, codes.add(v));
                         } else if $q % 2 == 0 {
                             self.two::<L, E, N, M>(l, v, now, codes);
                         }
@@ -187,27 +203,6 @@ impl Chunk {
             quarter!(3 8 10);
             // SAFETY: the caller's promise.
             unsafe { row_ended(l, counters, part, next) };
-        }
-    }
-
-    /// Groups `v .. v + COUNT`.
-    ///
-    /// # Safety
-    /// As [`select`](Self::select), of these groups.
-    #[inline(always)]
-    unsafe fn one<L: Lanes, E: Estimator, const N: usize, const M: usize>(
-        &self,
-        l: L,
-        v: usize,
-        words: *const u32,
-        codes: *mut u32,
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let x = l.load_runs::<M>(self.a.add(v * M));
-            let picked = E::select::<L, N, M>(l, x, [l.load_u(words.add(v)), l.splat_u(0)]);
-            l.store_u(codes.add(v), picked.code);
-            l.store_runs::<N>(self.values.add(v * N), picked.values);
         }
     }
 
