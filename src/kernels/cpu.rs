@@ -7,10 +7,6 @@ pub(crate) struct Cpu {
     /// Vectors of 512 bits are executed as two halves.
     #[cfg(target_arch = "x86_64")]
     pub(crate) halves: bool,
-    /// Vectors of 512 bits, where there are any, are executed whole, and what the micro-kernel of large groups of rows
-    /// reads of B is better in the first-level cache than long.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) near_groups: bool,
     /// Lines that lie a large stride apart are better fetched into the second-level cache than into the first, which
     /// has room for few fetches at a time; lines that are to be written whole, too.
     pub(crate) far_into_l2: bool,
@@ -30,17 +26,15 @@ pub(crate) fn cpu() -> Cpu {
 
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Cpu {
-    // Extended leaf 1A, AMD's performance optimization identifiers: the width of the floating-point units. (Units of 512
-    // bits have a bit of their own, which not every virtual machine passes on.)
+    // Extended leaf 1A, AMD's performance optimization identifiers: the width of the floating-point units.
     const LAST: u32 = 0x8000_0000;
     const IDENTIFIERS: u32 = 0x8000_001A;
     const FP256: u32 = 1 << 2;
     #[allow(unused_unsafe, reason = "safe since Rust 1.94")]
     // SAFETY: every x86-64 has `cpuid`, and the leaf that names the last one.
-    let identifiers = unsafe {
+    let halves = unsafe {
         use std::arch::x86_64::__cpuid;
-        (__cpuid(LAST).eax >= IDENTIFIERS).then(|| __cpuid(IDENTIFIERS).eax)
+        __cpuid(LAST).eax >= IDENTIFIERS && __cpuid(IDENTIFIERS).eax & FP256 != 0
     };
-    let halves = identifiers.is_some_and(|bits| bits & FP256 != 0);
-    Cpu { halves, near_groups: identifiers.is_some() && !halves, far_into_l2: halves }
+    Cpu { halves, far_into_l2: halves }
 }

@@ -123,9 +123,9 @@ pub(crate) struct GroupKernels {
     pub(crate) near: bool,
 }
 
-/// The functions and the table of one level, beside [`kernel_table`](super::kernel_table).
+/// The functions and the table of one level, beside [`kernel_table`](super::kernel_table); `near` as in [`GroupKernels`].
 macro_rules! group_table {
-    (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+    (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal], near: $near:literal
         $(, features: $features:literal)?) => {
         use $crate::kernels::group::{GatherJob, GroupKernels, GroupTileJob, NormJob};
 
@@ -164,7 +164,7 @@ macro_rules! group_table {
                 group_tile::<$r1, 1>,
             ],
             rows: [$r8, $r4, $r2, $r1],
-            near: false,
+            near: $near,
         };
     };
 }

@@ -30,6 +30,8 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use crate::pattern::Pattern;
 

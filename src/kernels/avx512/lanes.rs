@@ -2,6 +2,7 @@
 
 use crate::kernels::generic::lanes::{Zip, unzip_runs, zip_runs};
 use crate::kernels::generic::{Lanes, Lanewise};
+use crate::kernels::x86;
 use core::arch::x86_64::*;
 use pulp::x86::V4;
 
@@ -252,14 +253,16 @@ unsafe impl Lanes for Avx512 {
         self.0.avx512f._mm512_permutevar_ps(four, places[i])
     }
     #[inline(always)]
+    fn counted_from(self, p: *const f32) -> *const f32 {
+        x86::opaque(p)
+    }
+    #[inline(always)]
     fn prefetch(self, p: *const f32) {
-        // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        x86::prefetch(p);
     }
     #[inline(always)]
     fn prefetch_far(self, p: *const f32) {
-        // SAFETY: every x86-64 has SSE; a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+        x86::prefetch_far(p);
     }
     #[inline(always)]
     unsafe fn load_u(self, p: *const u32) -> __m512i {

@@ -146,6 +146,12 @@ pub(crate) unsafe trait Lanes: Lanewise {
     fn places(self) -> [Self::U; 4];
     /// Element `i`, below 4, of [`load_four`](Lanes::load_four) in every lane.
     fn nth_of_four(self, four: Self::F, places: &[Self::U; 4], i: usize) -> Self::F;
+    /// The same pointer, to be counted from: LLVM would rather have a sum of two registers in every address, and Intel's
+    /// CPUs take a multiply-add with such an operand for two instructions.
+    #[inline(always)]
+    fn counted_from(self, p: *const f32) -> *const f32 {
+        p
+    }
     /// A hint that the line of `p`, which may be any address, is read soon.
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}

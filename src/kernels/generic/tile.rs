@@ -127,7 +127,8 @@ unsafe fn four_steps<L: Lanes, const N: usize, const M: usize, const R: usize, c
             let a = l.nth_of_four(four[r], places, i);
             // SAFETY: row (j / N) * M + index of the unit's rows of B.
             unsafe {
-                let b = b.offset((j / N * M).cast_signed() * ldb + index.cast_signed() * ldb);
+                let b = l.counted_from(b.offset(index.cast_signed() * ldb));
+                let b = b.offset((j / N * M).cast_signed() * ldb);
                 for v in 0..V {
                     acc[r][v] = l.fma(a, l.load(b.add(v * L::COUNT)), acc[r][v]);
                 }

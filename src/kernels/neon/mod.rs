@@ -18,5 +18,6 @@ super::kernel_table! {
 super::group::group_table! {
     lanes: lanes::Neon::new_unchecked(),
     rows: [2, 4, 8, 8],
+    near: false,
     features: "neon"
 }

@@ -15,5 +15,6 @@ super::kernel_table! {
 
 super::group::group_table! {
     lanes: lanes::Portable,
-    rows: [1, 2, 4, 4]
+    rows: [1, 2, 4, 4],
+    near: false
 }
