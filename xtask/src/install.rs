@@ -27,6 +27,9 @@ pub(crate) struct Install {
     /// Builds with this profile of cargo; "dev" checks overflow and assertions.
     #[arg(long, value_name = "NAME", default_value = "release")]
     profile: String,
+    /// Builds nothing, and installs the libspnm.so and libspnm.a of this folder: for packaging in two steps.
+    #[arg(long, value_name = "DIR", conflicts_with = "profile")]
+    built: Option<PathBuf>,
 }
 
 /// What cargo built.
@@ -37,7 +40,12 @@ struct Built {
 
 impl Install {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let built = self.build()?;
+        let built = match &self.built {
+            Some(folder) => {
+                Built { shared: folder.join("libspnm.so"), fixed: folder.join("libspnm.a") }
+            }
+            None => self.build()?,
+        };
         let header = fs::read_to_string(root().join("include/spnm.h"))?;
         let number = |name: &str| {
             let define = format!("#define SPNM_{name} ");
