@@ -11,10 +11,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Those joined by a comma run side by side: what one builds the other does not wait for. (c has one thread most of the
-# time, and the others keep the second core busy; aarch64 builds on what c has built. rust comes before all that fetches
-# the crates of the whole workspace: the example that it runs must do without.)
-steps=(environment format rust lint doc supply benches examples oracle,msrv c,dispatch fuzz,aarch64)
+# Those joined by a comma run side by side, for two cores; by a plus, one after another within that. (aarch64 builds on
+# what c has built. rust comes before all that fetches the crates of the whole workspace: the example that it runs must do
+# without.)
+steps=(environment format rust lint doc supply benches examples oracle,msrv c+aarch64,dispatch+fuzz)
 # Steps that run only when named: they cost more minutes than a landing has.
 named_only=(powerpc64 sanitizers)
 
@@ -300,8 +300,8 @@ emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and 
   SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${also[@]}" "${options[@]}" -- "${@:2}"
 }
 
-digests() { # tests/digests.txt: storages, threads and call splits, on every level that is there
-  cargo test --quiet --test determinism "${options[@]}" -- --nocapture digests
+digests() { # tests/digests.txt: storages, threads and call splits, some of them, on every level that is there
+  SPNM_TEST_EFFORT=0 cargo test --quiet --test determinism "${options[@]}" -- --nocapture digests
 }
 
 cross_compiler() { # installs it and prints its prefix, while nothing else is being installed
@@ -344,12 +344,12 @@ cross_test() { # ARCH LEVELS [TEST-OPTION...]
 
 # ---------------------------------------------------------------- run and sum up
 if [ "${1:-}" = --list ]; then
-  printf '%s\n' "${steps[@]//,/$'\n'}" "${named_only[@]}"
+  printf '%s\n' "${steps[@]//[,+]/$'\n'}" "${named_only[@]}"
   exit
 fi
 left_out=("${named_only[@]}")
 [ $# -gt 0 ] && steps=("$@") left_out=()
-for step in ${steps[*]//,/ }; do
+for step in ${steps[*]//[,+]/ }; do
   declare -F "step_$step" >/dev/null || { echo "no step $step; bash ci/test.sh --list" >&2; exit 2; }
 done
 
@@ -372,16 +372,21 @@ run_step() { # STEP: writes its line of the summary
   printf '%-12s %-8s %5d s\n' "$step" "$result" $((SECONDS - start)) >"$log/result_$step"
 }
 
+run_steps() { # STEP+STEP...
+  local step
+  for step in ${1//+/ }; do run_step "$step"; done
+}
+
 for entry in "${steps[@]}"; do
   IFS=, read -ra at_once <<<"$entry"
   if [ ${#at_once[@]} = 1 ]; then
-    run_step "$entry"
+    run_steps "$entry"
   else
     printf '\n==== %s side by side (at %d:%02d)\n' "${entry//,/ and }" $((SECONDS / 60)) $((SECONDS % 60))
-    beside "${at_once[@]/#/run_step }"
+    beside "${at_once[@]/#/run_steps }"
   fi
 done
-summary=$(for step in ${steps[*]//,/ }; do cat "$log/result_$step"; done)
+summary=$(for step in ${steps[*]//[,+]/ }; do cat "$log/result_$step"; done)
 count() { grep -c "^[a-z0-9]* *$1" <<<"$summary" || true; }
 passed=$(count passed) failed=$(count FAILED) skipped=$(count "NOT RUN")
 

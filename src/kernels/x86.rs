@@ -17,6 +17,7 @@ pub(super) fn prefetch_far(p: *const f32) {
 }
 
 /// The same pointer, of which LLVM does not know what it is the sum of.
+#[expect(clippy::pointers_in_nomem_asm_block, reason = "no instruction reads or writes anything")]
 #[inline(always)]
 pub(super) fn opaque(mut p: *const f32) -> *const f32 {
     // SAFETY: no instruction at all.
