@@ -159,17 +159,18 @@ step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal 
   beside newer_x86 older_x86
 }
 
-newer_x86() {
+newer_x86() { # (its digests are those of step rust)
   also=(--lib "${emulated_once[@]}")
-  emulated_x86 max "reference portable avx2"
-  x86_digests Haswell
+  emulated_x86 Haswell "reference portable avx2"
+  few emulated_x86 max "reference portable avx2"
 }
 
 older_x86() {
   few emulated_x86 max,-fma "reference portable"
   also=(--lib)
   emulated_x86 Nehalem "reference portable"
-  x86_digests Nehalem
+  echo "--- qemu-x86_64, Nehalem: the digests"
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu Nehalem" digests
 }
 
 step_aarch64() {
@@ -267,11 +268,6 @@ python_with_numpy() { # sets `python`
 emulated_x86() { # CPU LEVELS
   echo "--- qemu-x86_64, $1"
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" emulated_test "$2"
-}
-
-x86_digests() { # CPU
-  echo "--- qemu-x86_64, $1: the digests"
-  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" digests
 }
 
 beside() { # COMMAND...: at the same time, for two cores; what they print comes one after another

@@ -121,7 +121,7 @@ fn products() {
     let mut cases = 0;
     for &p in Pattern::ALL {
         for (rows, inner) in shapes() {
-            for cols in [1, 16, 33, 150, 0] {
+            for cols in [1, 16, 33, by_effort(150, 70), 0] {
                 let rng = Rng::new(5, cols as u64);
                 let kind = if cols == 33 { 4 } else { data.below(4) };
                 let dense_a = data.matrix(kind, rows * inner);
@@ -242,7 +242,8 @@ fn long_products() {
     let pool = Pool::new(2).expect("a small pool");
     let mut scratch = Scratch::new();
     let mut data = Data::new(3);
-    for (number, &p) in Pattern::ALL.iter().enumerate() {
+    // Under an emulator some patterns, and one pair of factors each.
+    for (number, &p) in Pattern::ALL.iter().enumerate().step_by(by_effort(1, 3)) {
         // Blocks of 128 rows stage some 256 kept values at a time.
         let (rows, inner, cols) =
             (129, 3 * 256 * (p.m() / p.n()) + p.m() + 1, 17 + 20 * (number % 3));
@@ -250,7 +251,6 @@ fn long_products() {
         let dense_a = data.matrix(0, rows * inner);
         let (dense_b, dense_c) = (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
         let packed = common::compressed(Isa::Reference, method, &dense_a, (rows, inner), p);
-        // Under an emulator one pair of them a pattern.
         let pairs = [(1.0, 0.5), (-1.5, 1.0)].into_iter().cycle().skip(number % 2);
         for (alpha, beta) in pairs.take(by_effort(2, 1)) {
             let mut want = dense_c.clone();
