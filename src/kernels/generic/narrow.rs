@@ -177,15 +177,45 @@ unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, cons
                 codes[s][1] = l.load_u(words.add(L::COUNT));
             }
         }
-        for e in 0..L::COUNT {
-            let bit = e * index_bits(M);
-            for s in 0..S {
-                let index = l.shr(codes[s][bit / 32], (bit % 32) as u32);
-                let value = l.load(values[s].as_ptr().add(e * L::COUNT));
-                for c in 0..C {
-                    let b = b[c].add(k / N * M + e / N * M);
-                    sums[s][c] = l.fma(value, l.lookup::<M>(b, index), sums[s][c]);
-                }
+        let square = (&values, &codes);
+        // Written out, so that the transposed values stay in registers.
+        macro_rules! links {
+            ($($e:literal)*) => {
+                $(if $e < L::COUNT { link::<L, N, M, S, C>(l, square, b, k, $e, sums); })*
+            };
+        }
+        if L::WRITTEN_OUT {
+            links!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        } else {
+            for e in 0..L::COUNT {
+                link::<L, N, M, S, C>(l, square, b, k, e, sums);
+            }
+        }
+    }
+}
+
+/// Link `e` of a square's, from value k on: values transposed, and the words of their indices.
+///
+/// # Safety
+/// The groups of B must be readable.
+#[inline(always)]
+unsafe fn link<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
+    l: L,
+    (values, codes): (&[[f32; SQUARE]; S], &[[L::U; 2]; S]),
+    b: &[*const f32; C],
+    k: usize,
+    e: usize,
+    sums: &mut [[L::F; C]; S],
+) {
+    let bit = e * index_bits(M);
+    for s in 0..S {
+        let index = l.shr(codes[s][bit / 32], (bit % 32) as u32);
+        // SAFETY: vector `e` of a square; the caller's promise.
+        unsafe {
+            let value = l.load(values[s].as_ptr().add(e * L::COUNT));
+            for c in 0..C {
+                let b = b[c].add(k / N * M + e / N * M);
+                sums[s][c] = l.fma(value, l.lookup::<M>(b, index), sums[s][c]);
             }
         }
     }
