@@ -210,14 +210,33 @@ unsafe fn link<L: Lanes, const N: usize, const M: usize, const S: usize, const C
     let bit = e * index_bits(M);
     for s in 0..S {
         let index = l.shr(codes[s][bit / 32], (bit % 32) as u32);
+        // (A constant behind a sum that is one of all links.)
+        let group = k / N * M + e / N * M;
         // SAFETY: vector `e` of a square; the caller's promise.
         unsafe {
             let value = l.load(values[s].as_ptr().add(e * L::COUNT));
-            for c in 0..C {
-                let b = b[c].add(k / N * M + e / N * M);
-                sums[s][c] = l.fma(value, l.lookup::<M>(b, index), sums[s][c]);
-            }
+            multiply_add::<L, M, C>(l, value, index, b, group, &mut sums[s]);
         }
+    }
+}
+
+/// `sums += value * b[group + index]` in every column, each lane by its own value and index.
+///
+/// # Safety
+/// The group of B must be readable in every column.
+#[inline(always)]
+unsafe fn multiply_add<L: Lanes, const M: usize, const C: usize>(
+    l: L,
+    value: L::F,
+    index: L::U,
+    b: &[*const f32; C],
+    group: usize,
+    sums: &mut [L::F; C],
+) {
+    for c in 0..C {
+        // SAFETY: the caller's promise.
+        let entry = unsafe { l.lookup::<M>(b[c].add(group), index) };
+        sums[c] = l.fma(value, entry, sums[c]);
     }
 }
 
@@ -245,10 +264,7 @@ unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
             let word = l.load_u(words.as_ptr().add(bit / 32 * L::COUNT));
             let index = l.shr(word, (bit % 32) as u32);
             let value = l.load(values.as_ptr().add(e * L::COUNT));
-            for c in 0..C {
-                let b = b[c].add((k + e) / N * M);
-                sums[c] = l.fma(value, l.lookup::<M>(b, index), sums[c]);
-            }
+            multiply_add::<L, M, C>(l, value, index, b, (k + e) / N * M, sums);
         }
     }
 }
@@ -289,23 +305,31 @@ unsafe fn stage_words<L: Lanes, const M: usize>(
 ) {
     let bytes = ((to - from) * index_bits(M)).div_ceil(8);
     let whole = bytes / size_of::<u32>();
+    let start = job.meta.wrapping_add(strip.first * job.ld_meta + from * index_bits(M) / 8);
+    let count = L::COUNT.cast_signed();
     let mut square = [0f32; SQUARE];
+    let copy = square.as_mut_ptr();
+    let (mut source, mut distance) = (copy.cast_const(), count);
     // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
     unsafe {
-        for i in 0..strip.rows {
-            let meta = job.meta.add((strip.first + i) * job.ld_meta + from * index_bits(M) / 8);
-            let row = square.as_mut_ptr().add(i * L::COUNT);
-            if whole == L::COUNT {
-                l.store(row, l.load(meta.cast()));
-            } else {
-                l.store(row, l.load_first(meta.cast(), whole));
-                for b in 4 * whole..bytes {
-                    *row.cast::<u8>().add(b) = *meta.add(b);
+        if (strip.rows, whole) == (L::COUNT, L::COUNT) && job.ld_meta.is_multiple_of(4) {
+            // Words of every row, a number of words apart.
+            (source, distance) = (start.cast(), (job.ld_meta / 4).cast_signed());
+        } else {
+            for i in 0..strip.rows {
+                let meta = start.add(i * job.ld_meta);
+                let row = copy.add(i * L::COUNT);
+                if whole == L::COUNT {
+                    l.store(row, l.load(meta.cast()));
+                } else {
+                    l.store(row, l.load_first(meta.cast(), whole));
+                    for b in 4 * whole..bytes {
+                        *row.cast::<u8>().add(b) = *meta.add(b);
+                    }
                 }
             }
         }
-        let count = L::COUNT.cast_signed();
-        l.transpose(square.as_ptr(), count, words.as_mut_ptr().cast(), count);
+        l.transpose(source, distance, words.as_mut_ptr().cast(), count);
     }
     if cfg!(target_endian = "big") {
         for word in words {

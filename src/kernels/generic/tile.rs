@@ -89,8 +89,12 @@ unsafe fn unit_codes<const M: usize, const R: usize>(
     u: usize,
 ) -> [u64; R] {
     let width = index_bits(M);
-    // SAFETY: the caller's promise.
-    std::array::from_fn(|r| unsafe { unit_code(meta[r].add(u * UNIT / 8 * width), width) })
+    let mut codes = [0; R];
+    for r in 0..R {
+        // SAFETY: the caller's promise.
+        codes[r] = unsafe { unit_code(meta[r].add(u * UNIT / 8 * width), width) };
+    }
+    codes
 }
 
 /// Elements from one row of the panel of B to the next.
@@ -208,7 +212,10 @@ unsafe fn some_rows<
     let unit_groups = UNIT / N;
     let mut b = job.b;
     for u in 0..units {
-        let unit = (values.map(|values| values.wrapping_add(u * UNIT)), *ahead);
+        let mut unit = (values, *ahead);
+        for values in &mut unit.0 {
+            *values = values.wrapping_add(u * UNIT);
+        }
         let (rows, next) = if u + 1 < units { (&here, u + 1) } else { (&there, 0) };
         // SAFETY: a unit of these rows, or of those at `next`.
         *ahead = unsafe { unit_codes::<M, R>(rows, next) };
