@@ -109,7 +109,7 @@ step_benches() { # each bench compiles, checks its results and runs once
 }
 
 step_examples() {
-  cargo build --release --features capi --examples # the library of steps rust and c
+  cargo build --release --features capi --examples # with the library that steps rust and c test
   cargo run --release --features capi --example quickstart
 }
 

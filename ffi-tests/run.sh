@@ -26,11 +26,25 @@ compile() {
 
 step_install() {
   cargo xtask header --check
-  cargo xtask install --prefix "$PREFIX"
+  # With a test, which step rust of ci/test.sh has built: it is the library whose bits the Rust tests compare.
+  cargo build --release --lib --test differential --features capi
+  cargo xtask install --prefix "$PREFIX" --built "$(target)/release"
+  # What the command builds itself, which is a build of its own; without optimisation, as that is minutes.
+  CARGO_PROFILE_DEV_OPT_LEVEL=0 "$(target)/debug/xtask" install --prefix "$WORK/own" --profile dev
+  diff <(files "$PREFIX") <(files "$WORK/own") || fail "cargo xtask install installs other files with --built"
+  diff <(exports "$PREFIX") <(exports "$WORK/own") || fail "the library of cargo xtask install has other symbols, soname or flags"
   [ "$(readlink "$PREFIX/lib/libspnm.so")" = "$(soname)" ] || fail "libspnm.so does not lead to its soname"
   [ -e "$PREFIX/lib/$(soname)" ] || fail "the soname's link leads nowhere"
 }
+target() { cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
 soname() { readelf -d "$PREFIX/lib/libspnm.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'; }
+
+files() { (cd "$1" && find . ! -type d | LC_ALL=C sort); }
+# What a linker sees of a prefix: symbols, soname, flags.
+exports() {
+  nm -D --defined-only "$1/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort
+  readelf -d "$1/lib/libspnm.so" | grep -E 'SONAME|FLAGS' | sed 's/.*) *//'
+}
 
 # Only spnm_* leaves the library, and only what is on the list.
 step_symbols() {
@@ -140,7 +154,7 @@ step_checked() {
   # dependencies turn on features of its dependencies.
   cargo build --lib --test environment --all-features
   mkdir -p "$WORK/checked"
-  ln -sf "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/libspnm.so" "$WORK/checked/$(soname)"
+  ln -sf "$(target)/debug/libspnm.so" "$WORK/checked/$(soname)"
   LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | contains "$WORK/checked" || fail "the checked library is not the one that is loaded"
   for program in golden errors smoke environment threads transposable; do
     LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
@@ -184,7 +198,7 @@ step_mpi() {
 # The same programs for aarch64, under qemu. AARCH64_ENV names a file to source that sets RUSTC for
 # the target, where the default toolchain has no standard library for it.
 step_aarch64() {
-  local target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc
+  local target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc xtask; xtask=$(target)/debug/xtask
   local environment=${AARCH64_ENV:-}
   have $cc && have qemu-aarch64 || { skip "aarch64: no $cc or qemu-aarch64"; return; }
   (
@@ -195,7 +209,7 @@ step_aarch64() {
     [ -d "$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/$target" ] || exit 77
     # With a test, as in step_checked: it is the build of the Rust tests for it.
     cargo build --lib --test environment --features capi --target $target
-    "$ROOT/target/debug/xtask" install --prefix "$WORK/aarch64" --target $target --built "$CARGO_TARGET_DIR/$target/debug"
+    "$xtask" install --prefix "$WORK/aarch64" --target $target --built "$CARGO_TARGET_DIR/$target/debug"
   ) && status=0 || status=$?
   [ $status = 77 ] && { skip "aarch64: no standard library of Rust for it"; return; }
   [ $status = 0 ] || fail "the aarch64 build"
@@ -214,22 +228,18 @@ step_aarch64() {
   echo "           (memory not under qemu: its own memory counts too)"
 }
 
-# cargo-c, where it is: the same files as cargo xtask install.
-# What a linker sees of a prefix: symbols, soname, flags; and what pkg-config says of it.
-exports() {
-  nm -D --defined-only "$1/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort
-  readelf -d "$1/lib/libspnm.so" | grep -E 'SONAME|FLAGS' | sed 's/.*) *//'
-}
+# What pkg-config says of a prefix.
 flags() {
   PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --modversion --cflags --libs --define-variable=prefix=/prefix spnm
   PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --static --libs --define-variable=prefix=/prefix spnm | tr ' ' '\n' | sort -u
 }
 
+# cargo-c, where it is: the same files as cargo xtask install.
 step_cargo_c() {
   have cargo-cinstall || { skip "cargo-c is not there: cargo cinstall was not compared"; return; }
   rm -rf "$WORK/cargo-c"
   cargo cinstall --release --library-type cdylib --library-type staticlib --libdir lib --prefix "$WORK/cargo-c"
-  diff <(cd "$PREFIX" && find . ! -type d | sort) <(cd "$WORK/cargo-c" && find . ! -type d | sort) || fail "cargo-c installs other files"
+  diff <(files "$PREFIX") <(files "$WORK/cargo-c") || fail "cargo-c installs other files"
   for file in include/spnm.h include/spnm.hpp share/spnm/cmake/spnm-config.cmake; do cmp "$PREFIX/$file" "$WORK/cargo-c/$file"; done
   diff <(exports "$PREFIX") <(exports "$WORK/cargo-c") || fail "cargo-c's library has other symbols, soname or flags"
   diff <(flags "$PREFIX") <(flags "$WORK/cargo-c") || fail "cargo-c's pkg-config file gives other flags"
