@@ -25,6 +25,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
     let words = [words.as_mut_ptr(), second.as_mut_ptr()];
     let mut codes = [0u32; CHUNK];
+    // The last groups of a row, as many in every row, where they are no whole vector: zeros behind them stay.
+    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], [0.0; 8 * MAX_LANES]);
     // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
     let meanwhile =
         E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
@@ -93,16 +95,16 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
                         *word = l.load_u(words[draw].add(offset + v));
                     }
-                    let (a, values) = (a.add(g * M), values.add(g * N));
                     let codes = codes.as_mut_ptr().add(v);
-                    if (g + L::COUNT) * M <= job.cols {
-                        some_groups::<L, E, N, M>(l, a, drawn, values, codes);
-                    } else {
-                        let mut padded = ([0.0; 16 * MAX_LANES], [0.0; 8 * MAX_LANES]);
-                        copy_elements(a, padded.0.as_mut_ptr(), job.cols - g * M);
-                        let (a, kept) = (padded.0.as_ptr(), padded.1.as_mut_ptr());
-                        some_groups::<L, E, N, M>(l, a, drawn, kept, codes);
-                        copy_elements(kept, values, (groups - g) * N);
+                    let whole = (g + L::COUNT) * M <= job.cols;
+                    let (mut from, mut to) = (a.add(g * M), values.add(g * N));
+                    if !whole {
+                        copy_elements(from, padded.as_mut_ptr(), job.cols - g * M);
+                        (from, to) = (padded.as_ptr(), kept.as_mut_ptr());
+                    }
+                    some_groups::<L, E, N, M>(l, from, drawn, to, codes);
+                    if !whole {
+                        copy_elements(to, values.add(g * N), (groups - g) * N);
                     }
                 }
                 v += L::COUNT;
@@ -129,7 +131,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
 /// Whether whole chunks of contiguous rows draw the next one's words between their selections: where these are short, and
 /// drawing is much of the work.
 const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
-    m <= 4 || (m == 8 && n <= 2 && L::WRITTEN_OUT)
+    L::WRITTEN_OUT && (m <= 4 || (m == 8 && n <= 2))
 }
 
 /// Whether two vectors of groups go side by side then: where their chains are short, M of 2, nothing is gained.
