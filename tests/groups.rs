@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, naive_gemm};
 use common::{compressed, same_bits};
 use spnm::{
@@ -19,28 +20,6 @@ const GROUPS: [u32; 7] = [2, 3, 4, 7, 8, 16, 64];
 
 fn grouped(p: Pattern, rows: u32) -> Pattern {
     p.grouped(rows).expect("a group of rows")
-}
-
-struct Reader(&'static [u8]);
-
-impl Reader {
-    fn take(&mut self, count: usize) -> &'static [u8] {
-        let (taken, rest) = self.0.split_at(count);
-        self.0 = rest;
-        taken
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
-    }
-
-    fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| f32::from_bits(self.u32())).collect()
-    }
 }
 
 /// A case of groups.bin, in its order.
@@ -59,8 +38,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let mut r = Reader(VECTORS);
-    assert_eq!(r.take(8), b"SPNMGRP1");
+    let mut r = Reader::new(VECTORS, b"SPNMGRP1");
     let cases: Vec<Case> = (0..r.u32())
         .map(|_| {
             let p = Pattern::new(r.u32(), r.u32()).and_then(|p| p.grouped(r.u32())).expect("n:m");
@@ -69,7 +47,7 @@ fn cases() -> Vec<Case> {
             let method = [Method::Keep, Method::Magnitude, Method::Mvue(rng)][method as usize];
             let shape @ (rows, inner, cols) =
                 (r.u32() as usize, r.u32() as usize, r.u32() as usize);
-            let (alpha, beta) = (f32::from_bits(r.u32()), f32::from_bits(r.u32()));
+            let (alpha, beta) = (r.f32(), r.f32());
             let a = r.floats(rows * inner);
             let values = r.floats(rows * p.row_values(inner));
             let meta = r.take(p.meta_rows(rows) * p.row_meta(inner)).to_vec();
@@ -78,7 +56,8 @@ fn cases() -> Vec<Case> {
             Case { p, method, shape, alpha, beta, a, values, meta, b, c, result }
         })
         .collect();
-    assert!(r.0.is_empty() && cases.len() > 30, "{} cases", cases.len());
+    r.end();
+    assert!(cases.len() > 30, "{} cases", cases.len());
     cases
 }
 

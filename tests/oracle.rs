@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::vectors::Reader;
 use common::{Dense, ORDERS, Order, dense_of, index_of, levels, same_bits, scaled};
 use spnm::{
     Compressed, Error, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress,
@@ -49,79 +50,56 @@ struct Vectors {
     products: Vec<Product>,
 }
 
-struct Reader(&'static [u8]);
+fn head(file: &mut Reader) -> Head {
+    let name = file.text();
+    let pattern = Pattern::new(file.u32(), file.u32()).expect("a pattern");
+    let method = file.u32();
+    let rng = Rng { seed: file.u64(), stream: file.u64(), row0: file.u64(), col0: file.u64() };
+    let method = match method {
+        1 => Method::Magnitude,
+        2 => Method::Mvue(rng),
+        3 => Method::MvueApprox(rng),
+        4 => Method::SoftThreshold,
+        other => panic!("method {other}"),
+    };
+    Head { name, pattern, method }
+}
 
-impl Reader {
-    fn take(&mut self, count: usize) -> &'static [u8] {
-        let (taken, rest) = self.0.split_at(count);
-        self.0 = rest;
-        taken
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
-    }
-
-    fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| f32::from_bits(self.u32())).collect()
-    }
-
-    fn head(&mut self) -> Head {
-        let length = self.take(1)[0];
-        let name = String::from_utf8(self.take(length.into()).to_vec()).expect("ASCII");
-        let pattern = Pattern::new(self.u32(), self.u32()).expect("a pattern");
-        let method = self.u32();
-        let rng = Rng { seed: self.u64(), stream: self.u64(), row0: self.u64(), col0: self.u64() };
-        let method = match method {
-            1 => Method::Magnitude,
-            2 => Method::Mvue(rng),
-            3 => Method::MvueApprox(rng),
-            4 => Method::SoftThreshold,
-            other => panic!("method {other}"),
-        };
-        Head { name, pattern, method }
-    }
-
-    fn all(mut self) -> Vectors {
-        assert_eq!(self.take(8), b"SPNMVEC1");
-        let matrices: Vec<Matrix> = (0..self.u32())
-            .map(|_| {
-                let (rows, cols) = (self.u32() as usize, self.u32() as usize);
-                Matrix { rows, cols, data: self.floats(rows * cols) }
-            })
-            .collect();
-        let compressions = (0..self.u32())
-            .map(|_| {
-                let head = self.head();
-                let a = self.u32() as usize;
-                let Matrix { rows, cols, .. } = matrices[a];
-                let values = self.floats(rows * head.pattern.row_values(cols));
-                let meta = self.take(rows * head.pattern.row_meta(cols)).to_vec();
-                Compression { head, a, values, meta }
-            })
-            .collect();
-        let products = (0..self.u32())
-            .map(|_| {
-                let head = self.head();
-                let (alpha, beta) = (f32::from_bits(self.u32()), f32::from_bits(self.u32()));
-                let [a, b, c] = [(); 3].map(|()| self.u32() as usize);
-                let result = self.floats(matrices[a].rows * matrices[b].cols);
-                Product { head, alpha, beta, a, b, c, result }
-            })
-            .collect();
-        assert!(self.0.is_empty(), "{} bytes left over", self.0.len());
-        Vectors { matrices, compressions, products }
-    }
+fn read(file: &'static [u8]) -> Vectors {
+    let mut file = Reader::new(file, b"SPNMVEC1");
+    let matrices: Vec<Matrix> = (0..file.u32())
+        .map(|_| {
+            let (rows, cols) = (file.u32() as usize, file.u32() as usize);
+            Matrix { rows, cols, data: file.floats(rows * cols) }
+        })
+        .collect();
+    let compressions = (0..file.u32())
+        .map(|_| {
+            let head = head(&mut file);
+            let a = file.u32() as usize;
+            let Matrix { rows, cols, .. } = matrices[a];
+            let values = file.floats(rows * head.pattern.row_values(cols));
+            let meta = file.take(rows * head.pattern.row_meta(cols)).to_vec();
+            Compression { head, a, values, meta }
+        })
+        .collect();
+    let products = (0..file.u32())
+        .map(|_| {
+            let head = head(&mut file);
+            let (alpha, beta) = (file.f32(), file.f32());
+            let [a, b, c] = [(); 3].map(|()| file.u32() as usize);
+            let result = file.floats(matrices[a].rows * matrices[b].cols);
+            Product { head, alpha, beta, a, b, c, result }
+        })
+        .collect();
+    file.end();
+    Vectors { matrices, compressions, products }
 }
 
 fn vectors() -> Vectors {
-    let mut all = Reader(VECTORS).all();
+    let mut all = read(VECTORS);
     let base = all.matrices.len();
-    let more = Reader(ESTIMATORS).all();
+    let more = read(ESTIMATORS);
     all.matrices.extend(more.matrices);
     let moved = |c: Compression| Compression { a: c.a + base, ..c };
     all.compressions.extend(more.compressions.into_iter().map(moved));

@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, levels};
 use spnm::{Error, Isa, MatRef, Method, Options, Pattern, Pool, prune, soft_threshold_scale};
 
@@ -39,29 +40,27 @@ fn matrix(rows: usize, cols: usize, kind: u32, key: u32) -> Vec<f32> {
 
 #[test]
 fn scales_equal_the_oracle() {
-    let (magic, rest) = VECTORS.split_at(8);
-    assert_eq!(magic, b"SPNMSTS1");
-    let (count, records) = rest.split_at(4);
-    let (records, rest) = records.as_chunks::<32>();
-    assert_eq!(records.len(), u32::from_le_bytes(count.try_into().expect("four bytes")) as usize);
-    assert!(rest.is_empty() && records.len() >= 5 * Pattern::ALL.len());
+    let mut file = Reader::new(VECTORS, b"SPNMSTS1");
+    let records: Vec<([u32; 6], f64)> =
+        (0..file.u32()).map(|_| ([(); 6].map(|()| file.u32()), file.f64())).collect();
+    file.end();
+    assert!(records.len() >= 5 * Pattern::ALL.len());
     let pool = Pool::new(3).expect("a small pool");
     let mut nans = 0;
     // A step that meets every pattern and every kind.
-    for (number, record) in records.iter().enumerate().step_by(by_effort(1, 7)) {
-        let word = |i: usize| u32::from_le_bytes(record[4 * i..][..4].try_into().expect("a word"));
-        let p = Pattern::new(word(0), word(1)).expect("a pattern");
-        let (rows, cols) = (word(2) as usize, word(3) as usize);
-        let want = f64::from_le_bytes(record[24..].try_into().expect("eight bytes"));
+    for (number, &(record, want)) in records.iter().enumerate().step_by(by_effort(1, 7)) {
+        let [n, m, rows, cols, kind, key] = record;
+        let p = Pattern::new(n, m).expect("a pattern");
+        let (rows, cols) = (rows as usize, cols as usize);
         nans += u32::from(want.is_nan());
-        let data = matrix(rows, cols, word(4), word(5));
+        let data = matrix(rows, cols, kind, key);
         for isa in levels() {
             for order in ORDERS {
                 let w = Dense::new(&data, rows, cols, order, number % 3);
                 let options = Options::new().isa(isa);
                 for options in [options, options.pool(&pool)] {
                     let got = soft_threshold_scale(&options, p, w.view()).expect("scale");
-                    let what = format!("{p} {rows}x{cols} kind {} {isa:?} {order:?}", word(4));
+                    let what = format!("{p} {rows}x{cols} kind {kind} {isa:?} {order:?}");
                     assert_eq!(got.to_bits(), want.to_bits(), "{got} for {want}: {what}");
                 }
             }

@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
     Analysis, Error, Isa, LogNormal, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, analyse,
@@ -49,35 +50,8 @@ struct Vectors {
     cases: Vec<Case>,
 }
 
-struct Reader(&'static [u8]);
-
-impl Reader {
-    fn take<const COUNT: usize>(&mut self) -> [u8; COUNT] {
-        let (taken, rest) = self.0.split_first_chunk().expect("the file goes on");
-        self.0 = rest;
-        *taken
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
-    }
-
-    fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| f32::from_bits(self.u32())).collect()
-    }
-
-    fn numbers<const COUNT: usize>(&mut self) -> [f64; COUNT] {
-        [(); COUNT].map(|()| f64::from_bits(self.u64()))
-    }
-}
-
 fn vectors() -> Vectors {
-    let mut file = Reader(VECTORS);
-    assert_eq!(&file.take(), b"SPNMTEN1");
+    let mut file = Reader::new(VECTORS, b"SPNMTEN1");
     let matrices: Vec<Matrix> = (0..file.u32())
         .map(|_| {
             let (rows, cols) = (file.u32() as usize, file.u32() as usize);
@@ -86,7 +60,7 @@ fn vectors() -> Vectors {
         .collect();
     let prunings = (0..file.u32())
         .map(|_| {
-            let (a, alpha) = (file.u32() as usize, f32::from_bits(file.u32()));
+            let (a, alpha) = (file.u32() as usize, file.f32());
             let [seed, stream, row0, col0] = [(); 4].map(|()| file.u64());
             let out = file.floats(matrices[a].data.len());
             Pruning { a, alpha, rng: Rng { seed, stream, row0, col0 }, out }
@@ -103,12 +77,12 @@ fn vectors() -> Vectors {
         })
         .collect();
     for fit in &mut fits {
-        fit.numbers = file.numbers();
+        fit.numbers = fit.numbers.map(|_| file.f64());
     }
     for case in &mut cases {
-        case.numbers = file.numbers();
+        case.numbers = case.numbers.map(|_| file.f64());
     }
-    assert!(file.0.is_empty(), "bytes are left");
+    file.end();
     Vectors { matrices, prunings, fits, cases }
 }
 

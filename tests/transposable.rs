@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, same_bits};
 use spnm::{
     Compressed, CompressedMut, Isa, MatMut, MatRef, Method, Options, Pattern, Pool, Scratch,
@@ -63,32 +64,20 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let mut rest = VECTORS;
-    let mut take = |count: usize| {
-        let (taken, left) = rest.split_at(count);
-        rest = left;
-        taken
-    };
-    let u32_of = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        bytes.chunks(4).map(|word| f32::from_bits(u32_of(word))).collect()
-    };
-    assert_eq!(take(8), b"SPNMTRN1");
-    let count = u32_of(take(4));
-    let cases = (0..count)
+    let mut file = Reader::new(VECTORS, b"SPNMTRN1");
+    let cases = (0..file.u32())
         .map(|_| {
-            let length = take(1)[0];
-            let name = String::from_utf8(take(length.into()).to_vec()).expect("ASCII");
-            let (rows, cols) = (u32_of(take(4)) as usize, u32_of(take(4)) as usize);
-            let w = floats(take(4 * rows * cols));
-            let values = floats(take(4 * rows * P.row_values(cols)));
-            let meta = take(rows * P.row_meta(cols)).to_vec();
-            let values_t = floats(take(4 * cols * P.row_values(rows)));
-            let meta_t = take(cols * P.row_meta(rows)).to_vec();
+            let name = file.text();
+            let (rows, cols) = (file.u32() as usize, file.u32() as usize);
+            let w = file.floats(rows * cols);
+            let values = file.floats(rows * P.row_values(cols));
+            let meta = file.take(rows * P.row_meta(cols)).to_vec();
+            let values_t = file.floats(cols * P.row_values(rows));
+            let meta_t = file.take(cols * P.row_meta(rows)).to_vec();
             Case { name, rows, cols, w, values, meta, values_t, meta_t }
         })
         .collect();
-    assert!(rest.is_empty(), "{} bytes left over", rest.len());
+    file.end();
     cases
 }
 

@@ -6,6 +6,8 @@
     reason = "the sizes of tests are small"
 )]
 
+pub mod vectors;
+
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
 use spnm::{Isa, MatMut, MatRef};

@@ -15,13 +15,13 @@ Format of groups.bin, little-endian: "SPNMGRP1", then u32 the number of cases, e
     u8 meta[ceil(rows / group) * ceil(groups * n * index_bits / 8)], f32 b[inner * cols], f32 c[rows * cols],
     f32 result[rows * cols] = alpha * pruned(a).b + beta * c
 """
-import argparse
 import pathlib
 import struct
 import sys
 
 import numpy as np
 
+import committed
 import oracle
 from make_vectors import File, Source
 from oracle import F, PATTERNS
@@ -200,14 +200,4 @@ def make():
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare with groups.bin instead of writing it")
-    check = parser.parse_args().check
-    with np.errstate(all="ignore"):  # overflow to infinity is among the cases
-        selfcheck()
-        made = make()
-    if not check:
-        OUTPUT.write_bytes(made)
-    elif OUTPUT.read_bytes() != made:
-        sys.exit(f"{OUTPUT.name} is not what this oracle returns: run {pathlib.Path(__file__).name}")
-    print(f"{OUTPUT.name}: {len(made)} bytes, {'as committed' if check else 'written'}")
+    sys.exit(committed.main(__file__, OUTPUT, "groups.py", make, selfcheck))

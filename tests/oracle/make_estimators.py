@@ -8,12 +8,12 @@ The format, the inputs' source and what is needed are those of make_vectors.py, 
 alone) and 4 (SOFT_THRESHOLD).
 """
 
-import argparse
 import pathlib
 import sys
 
 import numpy as np
 
+import committed
 import make_vectors
 import oracle
 from make_vectors import File, Source
@@ -60,22 +60,5 @@ def make():
     return file.bytes()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file there is, write nothing")
-    args = parser.parse_args()
-    with np.errstate(all="ignore"):  # overflow to infinity is among the cases
-        made = make()
-    if not args.check:
-        OUTPUT.write_bytes(made)
-        print(f"{OUTPUT.name}: {len(made)} bytes")
-        return 0
-    if not OUTPUT.exists() or OUTPUT.read_bytes() != made:
-        print(f"{OUTPUT.name} is not what the oracle gives: run {pathlib.Path(__file__).name}")
-        return 1
-    print(f"{OUTPUT.name}: {len(made)} bytes, as the oracle gives them")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(__file__, OUTPUT, "the oracle", make))

@@ -20,22 +20,23 @@ Format, little-endian throughout:
     f64      of each analysis: energy, MVUE variance, approx-MVUE variance (NaN unless n = 2), greedy MSE, squared bias and
              cosine, share of blocks with an entry above the water level, share of zeros
 """
-import argparse
 import pathlib
 import struct
 import sys
 
 import numpy as np
 
+import committed
 import tensor
 from make_vectors import Source
 from oracle import F, PATTERNS
 
 OUTPUT = pathlib.Path(__file__).with_name("tensor.bin")
+MATRICES = 6
+GROUPS = (1, 2, 5, 64)
 
 
 def make():
-    """The bytes, and where the numbers in binary64 begin."""
     data = Source(77)
     plain = data.matrix(37, 150)
     wide = data.wide(70 * 131, -6, 6).reshape(70, 131)
@@ -45,6 +46,7 @@ def make():
     empty = np.zeros((3, 5), F)
     one = np.array([[-0.75]], F)
     matrices = [plain, wide, mixed, ties, empty, one]
+    assert len(matrices) == MATRICES
     key = lambda: int(data.words(1)[0]) << 32 | int(data.words(1)[0])
 
     out = [b"SPNMTEN1", struct.pack("<I", len(matrices))]
@@ -60,7 +62,7 @@ def make():
             pruned = tensor.prune_threshold(a, alpha, seed, stream, row0, col0)
             prunings.append(struct.pack("<IfQQQQ", at, alpha, seed, stream, row0, col0) + pruned.astype("<f4").tobytes())
     fits = range(len(matrices))
-    analyses = [(at, n, m, g) for at in range(len(matrices)) for n, m in PATTERNS for g in (1, 2, 5, 64)]
+    analyses = [(at, n, m, g) for at in range(len(matrices)) for n, m in PATTERNS for g in GROUPS]
     out += [struct.pack("<I", len(prunings)), *prunings, struct.pack("<I", len(fits))]
     out += [struct.pack("<I", at) for at in fits]
     out += [struct.pack("<I", len(analyses)), *(struct.pack("<IIII", *case) for case in analyses)]
@@ -71,34 +73,16 @@ def make():
         numbers += [*fit, sparsity, tensor.threshold_for_sparsity(*fit, sparsity) if solved else np.nan]
     for at, n, m, g in analyses:
         numbers += tensor.analyse(matrices[at], n, m, g)
-    head = b"".join(out)
-    return head + np.array(numbers, "<f8").tobytes(), len(head)
+    return b"".join(out) + np.array(numbers, "<f8").tobytes()
 
 
-def same(made, head, there):
+def same(made, there):
+    head = len(made) - 8 * (5 * MATRICES + 8 * MATRICES * len(PATTERNS) * len(GROUPS))
     if len(made) != len(there) or made[:head] != there[:head]:
         return False
     made, there = (np.frombuffer(all[head:], "<f8") for all in (made, there))
     return np.allclose(made, there, rtol=1e-11, atol=1e-13, equal_nan=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file there is, write nothing")
-    args = parser.parse_args()
-    tensor.selfcheck()
-    with np.errstate(all="ignore"):  # infinities are among the cases
-        made, head = make()
-    if not args.check:
-        OUTPUT.write_bytes(made)
-        print(f"{OUTPUT.name}: {len(made)} bytes")
-        return 0
-    if not OUTPUT.exists() or not same(made, head, OUTPUT.read_bytes()):
-        print(f"{OUTPUT.name} is not what tensor.py gives: run {pathlib.Path(__file__).name}")
-        return 1
-    print(f"{OUTPUT.name}: {len(made)} bytes, as tensor.py gives them")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(__file__, OUTPUT, "tensor.py", make, tensor.selfcheck, same))

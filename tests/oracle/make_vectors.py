@@ -20,13 +20,13 @@ Format, little-endian throughout; `text` is a byte of length and as many bytes o
                text name, u32 n, u32 m, u32 method, u64 seed, u64 stream, u64 row0, u64 col0,
                f32 alpha, f32 beta, u32 a, u32 b, u32 c (which matrices), f32 result[rows * cols]
 """
-import argparse
 import pathlib
 import struct
 import sys
 
 import numpy as np
 
+import committed
 import oracle
 from oracle import F, PATTERNS
 
@@ -233,22 +233,5 @@ def make():
     return file.bytes()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file there is, write nothing")
-    args = parser.parse_args()
-    with np.errstate(all="ignore"):  # overflow to infinity is among the cases
-        made = make()
-    if not args.check:
-        OUTPUT.write_bytes(made)
-        print(f"{OUTPUT.name}: {len(made)} bytes")
-        return 0
-    if not OUTPUT.exists() or OUTPUT.read_bytes() != made:
-        print(f"{OUTPUT.name} is not what the oracle gives: run {pathlib.Path(__file__).name}")
-        return 1
-    print(f"{OUTPUT.name}: {len(made)} bytes, as the oracle gives them")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(__file__, OUTPUT, "the oracle", make))

@@ -11,7 +11,6 @@ Format of soft_threshold.bin, little-endian: 8 bytes "SPNMSTS1", u32 number of r
 The matrix of a record is `matrix(rows, cols, kind, key)`, by integer arithmetic that any language has.
 """
 
-import argparse
 import math
 import pathlib
 import struct
@@ -19,6 +18,7 @@ import sys
 
 import numpy as np
 
+import committed
 import oracle
 from oracle import F, PATTERNS
 
@@ -122,22 +122,5 @@ def selfcheck():
     print("soft threshold: all self-checks hold")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file there is, write nothing")
-    args = parser.parse_args()
-    selfcheck()
-    made = make()
-    if not args.check:
-        OUTPUT.write_bytes(made)
-        print(f"{OUTPUT.name}: {len(made)} bytes")
-        return 0
-    if not OUTPUT.exists() or OUTPUT.read_bytes() != made:
-        print(f"{OUTPUT.name} is not what the definition gives: run {pathlib.Path(__file__).name}")
-        return 1
-    print(f"{OUTPUT.name}: {len(made)} bytes, as the definition gives them")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(__file__, OUTPUT, "the definition", make, selfcheck))

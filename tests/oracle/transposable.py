@@ -14,7 +14,6 @@ Format, little-endian throughout; `text` is a byte of length and as many bytes o
                the 2:4 form of the pruned w: f32 values[rows * ceil(cols / 4) * 2], u8 meta[rows * ceil(ceil(cols / 4) / 2)],
                and that of its transpose: the same with rows and cols exchanged
 """
-import argparse
 import itertools
 import pathlib
 import struct
@@ -22,6 +21,7 @@ import sys
 
 import numpy as np
 
+import committed
 import oracle
 from make_vectors import File, Source
 from oracle import F
@@ -167,23 +167,5 @@ def make():
     return b"SPNMTRN1" + struct.pack("<I", len(records)) + b"".join(records)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file there is, write nothing")
-    args = parser.parse_args()
-    selfcheck()
-    with np.errstate(all="ignore"):  # overflow to infinity is among the cases
-        made = make()
-    if not args.check:
-        OUTPUT.write_bytes(made)
-        print(f"{OUTPUT.name}: {len(made)} bytes")
-        return 0
-    if not OUTPUT.exists() or OUTPUT.read_bytes() != made:
-        print(f"{OUTPUT.name} is not what the oracle gives: run {pathlib.Path(__file__).name}")
-        return 1
-    print(f"{OUTPUT.name}: {len(made)} bytes, as the oracle gives them")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(committed.main(__file__, OUTPUT, "the oracle", make, selfcheck))
