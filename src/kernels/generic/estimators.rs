@@ -501,18 +501,14 @@ fn pick<L: Lanewise, const N: usize, const M: usize>(
     at: [L::F; N],
 ) -> Selection<L, N> {
     let width = index_bits(M);
-    // Two chains of additions for N = 4: one would be as long as the rest of the selection. (Of N = 8 they would not
-    // stay in registers.)
-    let chains = if N == 4 { 2 } else { 1 };
-    let mut codes = [l.splat_u(0); 2];
-    codes[0] = l.splat_u(code_from::<N, M>(M - N));
+    let mut code = l.splat_u(code_from::<N, M>(M - N));
     let mut values = at;
     let mut within = [l.lt(at[0], edge[0]); M];
     for k in 0..N {
         let place = (k * width) as u32;
+        let (one, shift) = if L::COUNTS_ONES { (1u32, place) } else { (1 << place, 0) };
         let before = within;
         let mut kept = x[k];
-        let code = &mut codes[k % chains];
         let mut count = l.splat_u(0);
         for j in k..k + (M - N) {
             within[j] = l.lt(at[k], edge[j]);
@@ -520,18 +516,11 @@ fn pick<L: Lanewise, const N: usize, const M: usize>(
                 within[j] = l.and(within[j], before[j - 1]);
             }
             kept = l.select(within[j], kept, x[j + 1]);
-            if L::COUNTS_ONES {
-                count = l.add_where(within[j], count, l.splat_u(u32::MAX));
-            } else {
-                *code = l.add_where(within[j], *code, l.splat_u((1u32 << place).wrapping_neg()));
-            }
+            count = l.add_where(within[j], count, l.splat_u(one.wrapping_neg()));
         }
         values[k] = kept;
-        if L::COUNTS_ONES {
-            *code = l.add_u(*code, l.shl(count, place));
-        }
+        code = l.add_u(code, l.shl(count, shift));
     }
-    let code = if chains == 2 { l.add_u(codes[0], codes[1]) } else { codes[0] };
     Selection { values, code }
 }
 
