@@ -24,6 +24,8 @@ emulated=(--test environment --test kat --test oracle --test format --test diffe
 emulated_once=(--test tensor --test groups --test soft_threshold)
 also=() # the second list, where its turn is
 options=() # what cargo needs for a cross build
+# The standard library's checks of pointers are a quarter of a build, and slow an emulator down: steps rust and c make them.
+cross_profile="CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false"
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 # Debug information would double the time to link and the size of target/.
@@ -139,7 +141,7 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
   need mpicc libopenmpi-dev openmpi-bin
   python_with_numpy
   if cross=$(cross_compiler); then
-    echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc" >"$log/aarch64"
+    echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc $cross_profile" >"$log/aarch64"
   fi
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
   if [ "$(uname -m)" = x86_64 ]; then "$python" ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
@@ -319,7 +321,7 @@ cross_setup() { # sets `cross`, the prefix of the compiler for other targets
 
 cross_environment() { # ARCH: cargo, rustc, linker and runner for it; sets `options`
   local variable=CARGO_TARGET_${1^^}_UNKNOWN_LINUX_GNU
-  export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc CARGO_TARGET_DIR=target/cross
+  export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc CARGO_TARGET_DIR=target/cross "$cross_profile"
   export "${variable}_LINKER=$1-linux-gnu-gcc" "${variable}_RUNNER=qemu-${1/powerpc/ppc} -L /usr/$1-linux-gnu"
   options=(--target "$1-unknown-linux-gnu" --features capi) # the build of step c
   if [ ! -d "$cross/usr/lib/rustlib/$1-unknown-linux-gnu" ]; then

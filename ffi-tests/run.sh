@@ -26,25 +26,16 @@ compile() {
 
 step_install() {
   cargo xtask header --check
-  # With a test, which step rust of ci/test.sh has built: it is the library whose bits the Rust tests compare.
-  cargo build --release --lib --test differential --features capi
-  cargo xtask install --prefix "$PREFIX" --built "$(target)/release"
-  # What the command builds itself, which is a build of its own; without optimisation, as that is minutes.
-  CARGO_PROFILE_DEV_OPT_LEVEL=0 "$(target)/debug/xtask" install --prefix "$WORK/own" --profile dev
-  diff <(files "$PREFIX") <(files "$WORK/own") || fail "cargo xtask install installs other files with --built"
-  diff <(exports "$PREFIX") <(exports "$WORK/own") || fail "the library of cargo xtask install has other symbols, soname or flags"
+  # Built with a test, which step rust of ci/test.sh has built: it is the library whose bits the Rust tests compare, as the
+  # tests' dependencies turn on features of its dependencies. Without, cargo would compile another one.
+  printf '#!/bin/sh\nexec cargo "$@" --test differential\n' >"$WORK/cargo"
+  chmod +x "$WORK/cargo"
+  CARGO=$WORK/cargo "$(target)/debug/xtask" install --prefix "$PREFIX"
   [ "$(readlink "$PREFIX/lib/libspnm.so")" = "$(soname)" ] || fail "libspnm.so does not lead to its soname"
   [ -e "$PREFIX/lib/$(soname)" ] || fail "the soname's link leads nowhere"
 }
 target() { cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
 soname() { readelf -d "$PREFIX/lib/libspnm.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'; }
-
-files() { (cd "$1" && find . ! -type d | LC_ALL=C sort); }
-# What a linker sees of a prefix: symbols, soname, flags.
-exports() {
-  nm -D --defined-only "$1/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort
-  readelf -d "$1/lib/libspnm.so" | grep -E 'SONAME|FLAGS' | sed 's/.*) *//'
-}
 
 # Only spnm_* leaves the library, and only what is on the list.
 step_symbols() {
@@ -150,8 +141,7 @@ step_sanitizers() {
 # The same programs against the library with Rust's own checks: overflow, alignment, assertions.
 step_checked() {
   [ -x "$WORK/shared/smoke" ] || { skip "no programs to run with the checked library: the step shared did not link any"; return; }
-  # With a test, which is built already: it is the tests' own library then. Without, it would be compiled anew, as the tests'
-  # dependencies turn on features of its dependencies.
+  # With a test, which is built already: see step_install.
   cargo build --lib --test environment --all-features
   mkdir -p "$WORK/checked"
   ln -sf "$(target)/debug/libspnm.so" "$WORK/checked/$(soname)"
@@ -207,7 +197,7 @@ step_aarch64() {
     unset CARGO_BUILD_TARGET
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$cc CARGO_TARGET_DIR=$ROOT/target/cross
     [ -d "$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/$target" ] || exit 77
-    # With a test, as in step_checked: it is the build of the Rust tests for it.
+    # With a test, as in step_install: it is the build of the Rust tests for it.
     cargo build --lib --test environment --features capi --target $target
     "$xtask" install --prefix "$WORK/aarch64" --target $target --built "$CARGO_TARGET_DIR/$target/debug"
   ) && status=0 || status=$?
@@ -228,6 +218,12 @@ step_aarch64() {
   echo "           (memory not under qemu: its own memory counts too)"
 }
 
+files() { (cd "$1" && find . ! -type d | LC_ALL=C sort); }
+# What a linker sees of a prefix: symbols, soname, flags.
+exports() {
+  nm -D --defined-only "$1/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort
+  readelf -d "$1/lib/libspnm.so" | grep -E 'SONAME|FLAGS' | sed 's/.*) *//'
+}
 # What pkg-config says of a prefix.
 flags() {
   PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --modversion --cflags --libs --define-variable=prefix=/prefix spnm
