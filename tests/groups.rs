@@ -43,7 +43,7 @@ fn cases() -> Vec<Case> {
         .map(|_| {
             let p = Pattern::new(r.u32(), r.u32()).and_then(|p| p.grouped(r.u32())).expect("n:m");
             let method = r.u32();
-            let rng = Rng { seed: r.u64(), stream: r.u64(), row0: r.u64(), col0: r.u64() };
+            let rng = r.rng();
             let method = [Method::Keep, Method::Magnitude, Method::Mvue(rng)][method as usize];
             let shape @ (rows, inner, cols) =
                 (r.u32() as usize, r.u32() as usize, r.u32() as usize);

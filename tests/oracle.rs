@@ -4,22 +4,16 @@
 
 mod common;
 
-use common::vectors::Reader;
+use common::vectors::{Matrix, Reader};
 use common::{Dense, ORDERS, Order, dense_of, index_of, levels, same_bits, scaled};
 use spnm::{
-    Compressed, Error, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress,
-    gemm, prune, prune_gemm, validate,
+    Compressed, Error, Isa, Method, Options, Pattern, Pool, Scratch, compress, decompress, gemm,
+    prune, prune_gemm, validate,
 };
 
 static VECTORS: &[u8] = include_bytes!("oracle/vectors.bin");
 static ESTIMATORS: &[u8] = include_bytes!("oracle/estimators.bin");
 const CANONICAL_NAN: u32 = 0x7FC0_0000;
-
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f32>,
-}
 
 struct Head {
     name: String,
@@ -54,7 +48,7 @@ fn head(file: &mut Reader) -> Head {
     let name = file.text();
     let pattern = Pattern::new(file.u32(), file.u32()).expect("a pattern");
     let method = file.u32();
-    let rng = Rng { seed: file.u64(), stream: file.u64(), row0: file.u64(), col0: file.u64() };
+    let rng = file.rng();
     let method = match method {
         1 => Method::Magnitude,
         2 => Method::Mvue(rng),
@@ -67,12 +61,7 @@ fn head(file: &mut Reader) -> Head {
 
 fn read(file: &'static [u8]) -> Vectors {
     let mut file = Reader::new(file, b"SPNMVEC1");
-    let matrices: Vec<Matrix> = (0..file.u32())
-        .map(|_| {
-            let (rows, cols) = (file.u32() as usize, file.u32() as usize);
-            Matrix { rows, cols, data: file.floats(rows * cols) }
-        })
-        .collect();
+    let matrices = file.matrices();
     let compressions = (0..file.u32())
         .map(|_| {
             let head = head(&mut file);

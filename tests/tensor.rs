@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::vectors::Reader;
+use common::vectors::{Matrix, Reader};
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
     Analysis, Error, Isa, LogNormal, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, analyse,
@@ -18,12 +18,6 @@ use spnm::{
 };
 
 static VECTORS: &[u8] = include_bytes!("oracle/tensor.bin");
-
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f32>,
-}
 
 struct Pruning {
     a: usize,
@@ -52,18 +46,13 @@ struct Vectors {
 
 fn vectors() -> Vectors {
     let mut file = Reader::new(VECTORS, b"SPNMTEN1");
-    let matrices: Vec<Matrix> = (0..file.u32())
-        .map(|_| {
-            let (rows, cols) = (file.u32() as usize, file.u32() as usize);
-            Matrix { rows, cols, data: file.floats(rows * cols) }
-        })
-        .collect();
+    let matrices = file.matrices();
     let prunings = (0..file.u32())
         .map(|_| {
             let (a, alpha) = (file.u32() as usize, file.f32());
-            let [seed, stream, row0, col0] = [(); 4].map(|()| file.u64());
+            let rng = file.rng();
             let out = file.floats(matrices[a].data.len());
-            Pruning { a, alpha, rng: Rng { seed, stream, row0, col0 }, out }
+            Pruning { a, alpha, rng, out }
         })
         .collect();
     let mut fits: Vec<Fit> =

@@ -1,5 +1,13 @@
 //! Reads the files of `tests/oracle`: little-endian, nothing aligned.
 
+use spnm::Rng;
+
+pub struct Matrix {
+    pub rows: usize,
+    pub cols: usize,
+    pub data: Vec<f32>,
+}
+
 /// What is left of a file.
 pub struct Reader(pub &'static [u8]);
 
@@ -36,6 +44,20 @@ impl Reader {
 
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.f32()).collect()
+    }
+
+    /// A number of matrices, and each: rows, columns, elements.
+    pub fn matrices(&mut self) -> Vec<Matrix> {
+        (0..self.u32())
+            .map(|_| {
+                let (rows, cols) = (self.u32() as usize, self.u32() as usize);
+                Matrix { rows, cols, data: self.floats(rows * cols) }
+            })
+            .collect()
+    }
+
+    pub fn rng(&mut self) -> Rng {
+        Rng { seed: self.u64(), stream: self.u64(), row0: self.u64(), col0: self.u64() }
     }
 
     /// A byte of length, and as many of ASCII.

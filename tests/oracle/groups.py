@@ -200,4 +200,4 @@ def make():
 
 
 if __name__ == "__main__":
-    sys.exit(committed.main(__file__, OUTPUT, "groups.py", make, selfcheck))
+    sys.exit(committed.main(OUTPUT, "groups.py", make, selfcheck))

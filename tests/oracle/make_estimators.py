@@ -61,4 +61,4 @@ def make():
 
 
 if __name__ == "__main__":
-    sys.exit(committed.main(__file__, OUTPUT, "the oracle", make))
+    sys.exit(committed.main(OUTPUT, "the oracle", make))

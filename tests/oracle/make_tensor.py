@@ -85,4 +85,4 @@ def same(made, there):
 
 
 if __name__ == "__main__":
-    sys.exit(committed.main(__file__, OUTPUT, "tensor.py", make, tensor.selfcheck, same))
+    sys.exit(committed.main(OUTPUT, "tensor.py", make, tensor.selfcheck, same))

@@ -123,4 +123,4 @@ def selfcheck():
 
 
 if __name__ == "__main__":
-    sys.exit(committed.main(__file__, OUTPUT, "the definition", make, selfcheck))
+    sys.exit(committed.main(OUTPUT, "the definition", make, selfcheck))
