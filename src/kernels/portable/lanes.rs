@@ -1,54 +1,54 @@
-//! Eight lanes of `wide`.
+//! Four lanes of `wide`.
 
 use crate::kernels::generic::lanes::{Zip, unzip_runs, zip_runs};
 use crate::kernels::generic::{Lanes, Lanewise};
-use wide::{f32x4, f32x8, u32x4, u32x8, u64x4};
+use wide::{f32x4, u32x4, u64x2};
 
 /// The token: nothing to prove.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
 #[inline(always)]
-fn bits(a: f32x8) -> u32x8 {
+fn bits(a: f32x4) -> u32x4 {
     bytemuck::cast(a)
 }
 
 #[inline(always)]
-fn floats(a: u32x8) -> f32x8 {
+fn floats(a: u32x4) -> f32x4 {
     bytemuck::cast(a)
 }
 
 impl Lanewise for Portable {
-    type F = f32x8;
-    type U = u32x8;
-    type M = f32x8;
+    type F = f32x4;
+    type U = u32x4;
+    type M = f32x4;
 
     #[inline(always)]
-    fn splat(self, x: f32) -> f32x8 {
-        f32x8::splat(x)
+    fn splat(self, x: f32) -> f32x4 {
+        f32x4::splat(x)
     }
     #[inline(always)]
-    fn add(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn add(self, a: f32x4, b: f32x4) -> f32x4 {
         a + b
     }
     #[inline(always)]
-    fn mul(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn mul(self, a: f32x4, b: f32x4) -> f32x4 {
         a * b
     }
     #[inline(always)]
-    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn div(self, a: f32x4, b: f32x4) -> f32x4 {
         a / b
     }
     #[inline(always)]
-    fn sqrt(self, a: f32x8) -> f32x8 {
-        f32x8::new(a.to_array().map(f32::sqrt))
+    fn sqrt(self, a: f32x4) -> f32x4 {
+        f32x4::new(a.to_array().map(f32::sqrt))
     }
     #[inline(always)]
-    fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
-        // `f32x8::mul_add` rounds twice where the target has no fused instruction.
+    fn fma(self, a: f32x4, b: f32x4, c: f32x4) -> f32x4 {
+        // `f32x4::mul_add` rounds twice where the target has no fused instruction.
         let (a, b, c) = (a.to_array(), b.to_array(), c.to_array());
-        let mut out = [0.0; 8];
-        for i in 0..8 {
+        let mut out = [0.0; 4];
+        for i in 0..4 {
             out[i] = if cfg!(any(
                 target_feature = "fma",
                 target_arch = "aarch64",
@@ -59,247 +59,228 @@ impl Lanewise for Portable {
                 fma_by_f64(a[i], b[i], c[i])
             };
         }
-        f32x8::new(out)
+        f32x4::new(out)
     }
     #[inline(always)]
-    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn min(self, a: f32x4, b: f32x4) -> f32x4 {
         a.fast_min(b)
     }
     #[inline(always)]
-    fn max(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn max(self, a: f32x4, b: f32x4) -> f32x4 {
         a.fast_max(b)
     }
     #[inline(always)]
-    fn abs(self, a: f32x8) -> f32x8 {
-        floats(bits(a) & u32x8::splat(0x7FFF_FFFF))
+    fn abs(self, a: f32x4) -> f32x4 {
+        floats(bits(a) & u32x4::splat(0x7FFF_FFFF))
     }
     #[inline(always)]
-    fn copysign(self, magnitude: f32x8, sign: f32x8) -> f32x8 {
-        floats(bits(magnitude) | (bits(sign) & u32x8::splat(0x8000_0000)))
+    fn copysign(self, magnitude: f32x4, sign: f32x4) -> f32x4 {
+        floats(bits(magnitude) | (bits(sign) & u32x4::splat(0x8000_0000)))
     }
 
     #[inline(always)]
-    fn le(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn le(self, a: f32x4, b: f32x4) -> f32x4 {
         a.simd_le(b)
     }
     #[inline(always)]
-    fn lt(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn lt(self, a: f32x4, b: f32x4) -> f32x4 {
         a.simd_lt(b)
     }
     #[inline(always)]
-    fn eq(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn eq(self, a: f32x4, b: f32x4) -> f32x4 {
         a.simd_eq(b)
     }
     #[inline(always)]
-    fn and(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn and(self, a: f32x4, b: f32x4) -> f32x4 {
         a & b
     }
     #[inline(always)]
-    fn or(self, a: f32x8, b: f32x8) -> f32x8 {
+    fn or(self, a: f32x4, b: f32x4) -> f32x4 {
         a | b
     }
     #[inline(always)]
-    fn all(self, a: f32x8) -> bool {
+    fn all(self, a: f32x4) -> bool {
         a.all()
     }
     #[inline(always)]
-    fn select(self, mask: f32x8, a: f32x8, b: f32x8) -> f32x8 {
+    fn select(self, mask: f32x4, a: f32x4, b: f32x4) -> f32x4 {
         floats(self.select_u(mask, bits(a), bits(b)))
     }
     #[inline(always)]
-    fn one_unless_zero(self, a: f32x8) -> u32x8 {
-        self.add_where(self.lt(f32x8::ZERO, a), u32x8::ZERO, u32x8::ONE)
+    fn one_unless_zero(self, a: f32x4) -> u32x4 {
+        self.add_where(self.lt(f32x4::ZERO, a), u32x4::ZERO, u32x4::ONE)
     }
 
     #[inline(always)]
-    fn splat_u(self, x: u32) -> u32x8 {
-        u32x8::splat(x)
+    fn splat_u(self, x: u32) -> u32x4 {
+        u32x4::splat(x)
     }
     #[inline(always)]
-    fn add_u(self, a: u32x8, b: u32x8) -> u32x8 {
+    fn add_u(self, a: u32x4, b: u32x4) -> u32x4 {
         a + b
     }
     #[inline(always)]
-    fn and_u(self, a: u32x8, b: u32x8) -> u32x8 {
+    fn and_u(self, a: u32x4, b: u32x4) -> u32x4 {
         a & b
     }
     #[inline(always)]
-    fn or_u(self, a: u32x8, b: u32x8) -> u32x8 {
+    fn or_u(self, a: u32x4, b: u32x4) -> u32x4 {
         a | b
     }
     #[inline(always)]
-    fn xor(self, a: u32x8, b: u32x8) -> u32x8 {
+    fn xor(self, a: u32x4, b: u32x4) -> u32x4 {
         a ^ b
     }
     #[inline(always)]
-    fn shl(self, a: u32x8, by: u32) -> u32x8 {
+    fn shl(self, a: u32x4, by: u32) -> u32x4 {
         a << by
     }
     #[inline(always)]
-    fn shr(self, a: u32x8, by: u32) -> u32x8 {
+    fn shr(self, a: u32x4, by: u32) -> u32x4 {
         a >> by
     }
     #[inline(always)]
-    fn eq_u(self, a: u32x8, b: u32x8) -> f32x8 {
+    fn eq_u(self, a: u32x4, b: u32x4) -> f32x4 {
         floats(a.simd_eq(b))
     }
     #[inline(always)]
-    fn le_u(self, a: u32x8, b: u32x8) -> f32x8 {
+    fn le_u(self, a: u32x4, b: u32x4) -> f32x4 {
         floats(a.simd_le(b))
     }
     #[inline(always)]
-    fn select_u(self, mask: f32x8, a: u32x8, b: u32x8) -> u32x8 {
+    fn select_u(self, mask: f32x4, a: u32x4, b: u32x4) -> u32x4 {
         let mask = bits(mask);
         (mask & a) | (!mask & b)
     }
     #[inline(always)]
-    fn add_where(self, mask: f32x8, a: u32x8, b: u32x8) -> u32x8 {
+    fn add_where(self, mask: f32x4, a: u32x4, b: u32x4) -> u32x4 {
         a + (bits(mask) & b)
     }
     #[inline(always)]
-    fn to_f32(self, a: u32x8) -> f32x8 {
-        f32x8::from_i32x8(bytemuck::cast(a))
+    fn to_f32(self, a: u32x4) -> f32x4 {
+        f32x4::from_i32x4(bytemuck::cast(a))
     }
     #[inline(always)]
-    fn with_bits(self, a: u32x8) -> f32x8 {
+    fn with_bits(self, a: u32x4) -> f32x4 {
         floats(a)
     }
 }
 
-// SAFETY: eight lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
+// SAFETY: four lanes of 32 bits. A mask is a vector whose lanes are all ones or all zeros.
 unsafe impl Lanes for Portable {
-    const COUNT: usize = 8;
+    const COUNT: usize = 4;
     const WRITTEN_OUT: bool = false;
     const REGISTERS: usize = 16;
     #[inline(always)]
-    fn iota(self) -> u32x8 {
-        u32x8::new([0, 1, 2, 3, 4, 5, 6, 7])
+    fn iota(self) -> u32x4 {
+        u32x4::new([0, 1, 2, 3])
     }
 
     #[inline(always)]
-    fn mul_even(self, a: u32x8, b: u32x8) -> u32x8 {
-        let even = |x: u32x8| {
-            let x = x.to_array();
-            u32x4::new([x[0], x[2], x[4], x[6]])
-        };
-        words(even(a).widening_mul(even(b)))
+    fn mul_even(self, a: u32x4, b: u32x4) -> u32x4 {
+        let [even, _, odd, _] = a.widening_mul(b).to_array();
+        words(u64x2::new([even, odd]))
     }
     #[inline(always)]
-    fn odd_to_even(self, a: u32x8) -> u32x8 {
+    fn odd_to_even(self, a: u32x4) -> u32x4 {
         words(pairs(a) >> 32)
     }
     #[inline(always)]
-    fn merge_even(self, even: u32x8, odd: u32x8) -> u32x8 {
-        words((pairs(even) & u64x4::splat(u32::MAX.into())) | (pairs(odd) << 32))
+    fn merge_even(self, even: u32x4, odd: u32x4) -> u32x4 {
+        words((pairs(even) & u64x2::splat(u32::MAX.into())) | (pairs(odd) << 32))
     }
 
     #[inline(always)]
-    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [f32x8; M] {
+    unsafe fn load_runs<const M: usize>(self, p: *const f32) -> [f32x4; M] {
         // SAFETY: the caller's promise.
         unsafe { unzip_runs(self, p) }
     }
     #[inline(always)]
-    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [f32x8; M]) {
+    unsafe fn store_runs<const M: usize>(self, p: *mut f32, runs: [f32x4; M]) {
         // SAFETY: the caller's promise.
         unsafe { zip_runs(self, p, runs) }
     }
 
     #[inline(always)]
-    unsafe fn load(self, p: *const f32) -> f32x8 {
-        // SAFETY: eight elements are readable.
-        f32x8::new(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
-    }
-    #[inline(always)]
-    unsafe fn load_four(self, p: *const f32) -> f32x8 {
+    unsafe fn load(self, p: *const f32) -> f32x4 {
         // SAFETY: four elements are readable.
-        let [a, b, c, d] = unsafe { p.cast::<[f32; 4]>().read_unaligned() };
-        f32x8::new([a, b, c, d, a, b, c, d])
+        f32x4::new(unsafe { p.cast::<[f32; 4]>().read_unaligned() })
     }
     #[inline(always)]
-    fn places(self) -> [u32x8; 4] {
+    unsafe fn load_four(self, p: *const f32) -> f32x4 {
+        // SAFETY: the caller's promise: four elements.
+        unsafe { self.load(p) }
+    }
+    #[inline(always)]
+    fn places(self) -> [u32x4; 4] {
         [self.splat_u(0); 4]
     }
     #[inline(always)]
-    fn nth_of_four(self, four: f32x8, _: &[u32x8; 4], i: usize) -> f32x8 {
-        f32x8::splat(four.to_array()[i])
+    fn nth_of_four(self, four: f32x4, _: &[u32x4; 4], i: usize) -> f32x4 {
+        f32x4::splat(four.to_array()[i])
     }
     #[inline(always)]
-    unsafe fn store(self, p: *mut f32, a: f32x8) {
-        // SAFETY: eight elements are writable.
-        unsafe { p.cast::<[f32; 8]>().write_unaligned(a.to_array()) }
+    unsafe fn store(self, p: *mut f32, a: f32x4) {
+        // SAFETY: four elements are writable.
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(a.to_array()) }
     }
     #[inline(always)]
-    unsafe fn load_u(self, p: *const u32) -> u32x8 {
-        // SAFETY: eight elements are readable.
-        u32x8::new(unsafe { p.cast::<[u32; 8]>().read_unaligned() })
+    unsafe fn load_u(self, p: *const u32) -> u32x4 {
+        // SAFETY: four elements are readable.
+        u32x4::new(unsafe { p.cast::<[u32; 4]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
-        // Four squares of half the size, for which there are instructions.
-        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
-            let mut square = [f32x4::ZERO; 4];
-            for r in 0..4 {
-                // SAFETY: half of row i + r of the source.
-                let row = unsafe {
-                    source.offset((i + r) * from + j).cast::<[f32; 4]>().read_unaligned()
-                };
-                square[r.unsigned_abs()] = f32x4::new(row);
-            }
-            let square = f32x4::transpose(square);
-            for r in 0..4 {
-                // SAFETY: half of row j + r of the target.
-                unsafe {
-                    let row = target.offset((j + r) * to + i).cast::<[f32; 4]>();
-                    row.write_unaligned(square[r.unsigned_abs()].to_array());
-                }
-            }
+        let mut square = [f32x4::ZERO; 4];
+        for i in 0..4u8 {
+            // SAFETY: row i of the source.
+            square[usize::from(i)] = unsafe { self.load(source.offset(isize::from(i) * from)) };
+        }
+        let square = f32x4::transpose(square);
+        for j in 0..4u8 {
+            // SAFETY: row j of the target.
+            unsafe { self.store(target.offset(isize::from(j) * to), square[usize::from(j)]) };
         }
     }
     #[inline(always)]
-    unsafe fn store_u(self, p: *mut u32, a: u32x8) {
-        // SAFETY: eight elements are writable.
-        unsafe { p.cast::<[u32; 8]>().write_unaligned(a.to_array()) }
+    unsafe fn store_u(self, p: *mut u32, a: u32x4) {
+        // SAFETY: four elements are writable.
+        unsafe { p.cast::<[u32; 4]>().write_unaligned(a.to_array()) }
     }
 }
 
 impl Zip for Portable {
     #[inline(always)]
-    fn unzip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+    fn unzip(self, a: f32x4, b: f32x4) -> (f32x4, f32x4) {
         let (a, b) = (a.to_array(), b.to_array());
-        (
-            f32x8::new([a[0], a[2], a[4], a[6], b[0], b[2], b[4], b[6]]),
-            f32x8::new([a[1], a[3], a[5], a[7], b[1], b[3], b[5], b[7]]),
-        )
+        (f32x4::new([a[0], a[2], b[0], b[2]]), f32x4::new([a[1], a[3], b[1], b[3]]))
     }
     #[inline(always)]
-    fn zip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+    fn zip(self, a: f32x4, b: f32x4) -> (f32x4, f32x4) {
         let (a, b) = (a.to_array(), b.to_array());
-        (
-            f32x8::new([a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]]),
-            f32x8::new([a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]]),
-        )
+        (f32x4::new([a[0], b[0], a[1], b[1]]), f32x4::new([a[2], b[2], a[3], b[3]]))
     }
 }
 
 /// Lanes 2 i and 2 i + 1 as the low and the high half of number i, on any machine.
 #[inline(always)]
-fn pairs(a: u32x8) -> u64x4 {
+fn pairs(a: u32x4) -> u64x2 {
     if cfg!(target_endian = "little") {
         bytemuck::cast(a)
     } else {
         let a = a.to_array();
-        u64x4::new([0, 2, 4, 6].map(|i| u64::from(a[i]) | u64::from(a[i + 1]) << 32))
+        u64x2::new([0, 2].map(|i| u64::from(a[i]) | u64::from(a[i + 1]) << 32))
     }
 }
 
 /// The inverse of [`pairs`].
 #[inline(always)]
-fn words(a: u64x4) -> u32x8 {
+fn words(a: u64x2) -> u32x4 {
     if cfg!(target_endian = "little") {
         bytemuck::cast(a)
     } else {
         let a = a.to_array().map(crate::rng::halves);
-        u32x8::new(std::array::from_fn(|i| a[i / 2][i % 2]))
+        u32x4::new(std::array::from_fn(|i| a[i / 2][i % 2]))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The portable level: eight lanes of `wide`, for every CPU that Rust compiles for.
+//! The portable level: four lanes of `wide`, for every CPU that Rust compiles for.
 //!
 //! `wide` picks its instructions when the crate is built, never at run time, so this level is what
 //! the target's baseline offers (SSE2 on x86-64).
@@ -8,9 +8,9 @@ mod lanes;
 // A portable "token" proves nothing, so making one is always sound.
 super::kernel_table! {
     lanes: lanes::Portable,
-    count: 8,
+    count: 4,
     strips: 1,
-    rows: [1, 1, 2, 4]
+    rows: [1, 2, 4, 4]
 }
 
 super::group::group_table! {

@@ -81,16 +81,16 @@ impl Band {
     #[inline(always)]
     unsafe fn draw<L: Lanes, E: Estimator>(&mut self, l: L, job: &CompressJob) {
         let (from, offset) = aligned(job.group0 + self.first as u32);
+        let chunks = 1 + usize::from(offset + self.count > CHUNK);
         for draw in 0..E::WORDS {
             for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;
-                // SAFETY: the strip's own two chunks.
-                unsafe {
-                    let words = self.words.add(draw * DRAW + strip * 2 * CHUNK * L::COUNT);
-                    words_of_strip(l, &job.key, row, from, draw as u32, words);
-                    if offset + self.count > CHUNK {
-                        let (next, half) = (from + CHUNK as u32, words.add(CHUNK * L::COUNT));
-                        words_of_strip(l, &job.key, row, next, draw as u32, half);
+                for chunk in 0..chunks {
+                    let from = from + (chunk * CHUNK) as u32;
+                    // SAFETY: the strip's own two chunks.
+                    unsafe {
+                        let at = draw * DRAW + (2 * strip + chunk) * CHUNK * L::COUNT;
+                        words_of_strip(l, &job.key, row, from, draw as u32, self.words.add(at));
                     }
                 }
             }

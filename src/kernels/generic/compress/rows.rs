@@ -71,16 +71,16 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 unsafe { std::ptr::copy(now, words[0], CHUNK) };
                 drawn = false;
             } else {
+                let from;
+                (from, offset) = aligned(job.group0 + first as u32);
+                let chunks = 1 + usize::from(offset + count > CHUNK);
                 for draw in 0..E::WORDS {
-                    let from;
-                    (from, offset) = aligned(job.group0 + first as u32);
-                    // SAFETY: two chunks of each draw.
-                    unsafe {
-                        let words = words[draw];
-                        words_of_row(l, &job.key, row, from, draw as u32, words);
-                        if offset + count > CHUNK {
-                            let next = from + CHUNK as u32;
-                            words_of_row(l, &job.key, row, next, draw as u32, words.add(CHUNK));
+                    for chunk in 0..chunks {
+                        let from = from + (chunk * CHUNK) as u32;
+                        // SAFETY: two chunks of each draw.
+                        unsafe {
+                            let words = words[draw].add(chunk * CHUNK);
+                            words_of_row(l, &job.key, row, from, draw as u32, words);
                         }
                     }
                 }
@@ -113,12 +113,12 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             // `count` groups are written.
             unsafe {
                 let target = meta.add(first / 8 * bits);
-                if count == CHUNK {
-                    pack::<L, N, M>(l, codes.as_ptr(), target);
-                } else {
-                    codes[count..].fill(0);
-                    let mut padded = [0u8; 4 * CHUNK];
-                    pack::<L, N, M>(l, codes.as_ptr(), padded.as_mut_ptr());
+                let mut padded = [0u8; 4 * CHUNK];
+                codes[count..].fill(0);
+                let whole = count == CHUNK;
+                let room = if whole { target } else { padded.as_mut_ptr() };
+                pack::<L, N, M>(l, codes.as_ptr(), room);
+                if !whole {
                     let bytes = (count * bits).div_ceil(8);
                     std::ptr::copy_nonoverlapping(padded.as_ptr(), target, bytes);
                 }
