@@ -107,7 +107,7 @@ pub(crate) trait Lanewise: Copy {
 /// One instruction set, as a token that proves that the CPU has it: vectors of [`Lanes::COUNT`] lanes, in memory and across.
 ///
 /// Methods are safe where no memory is touched: the token is the proof that the instructions
-/// exist. Pointers need no alignment beyond the element's.
+/// exist. Pointers need no alignment, not even the element's: indices are read as words where they lie.
 ///
 /// # Safety
 /// `COUNT` must be a power of two, at most [`MAX_LANES`], and `F`, `U` exactly that many words.
