@@ -178,8 +178,9 @@ unsafe impl Lanes for Portable {
 
     #[inline(always)]
     fn mul_even(self, a: u32x4, b: u32x4) -> u32x4 {
-        let [even, _, odd, _] = a.widening_mul(b).to_array();
-        words(u64x2::new([even, odd]))
+        // (LLVM drops the products of the odd lanes; lanes moved together first, it multiplies as scalars.)
+        let [of_0, _, of_2, _] = a.widening_mul(b).to_array();
+        words(u64x2::new([of_0, of_2]))
     }
     #[inline(always)]
     fn odd_to_even(self, a: u32x4) -> u32x4 {
