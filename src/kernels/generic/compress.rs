@@ -12,11 +12,13 @@ use std::mem::MaybeUninit;
 /// Groups that are selected before their indices are packed: whole bytes for every pattern.
 const CHUNK: usize = WORD_GROUPS;
 
-/// Where the words of a chunk lie: the aligned group to draw from, and the chunk's offset from it.
+/// Where the words of `count` groups, no more than a chunk, lie: the aligned group to draw from, the first's offset from
+/// it, and how many chunks to draw.
 #[inline(always)]
-fn aligned(group: u32) -> (u32, usize) {
+fn aligned(group: u32, count: usize) -> (u32, usize, usize) {
     let offset = group % CHUNK as u32;
-    (group - offset, offset as usize)
+    let chunks = if offset as usize + count > CHUNK { 2 } else { 1 };
+    (group - offset, offset as usize, chunks)
 }
 
 /// Memory that need not be cleared first.

@@ -80,8 +80,7 @@ impl Band {
     /// `words` has room for two chunks of every strip, for every draw.
     #[inline(always)]
     unsafe fn draw<L: Lanes, E: Estimator>(&mut self, l: L, job: &CompressJob) {
-        let (from, offset) = aligned(job.group0 + self.first as u32);
-        let chunks = 1 + usize::from(offset + self.count > CHUNK);
+        let (from, offset, chunks) = aligned(job.group0 + self.first as u32, self.count);
         for draw in 0..E::WORDS {
             for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;

@@ -24,7 +24,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
     let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
     let words = [words.as_mut_ptr(), second.as_mut_ptr()];
-    let mut codes = [0u32; CHUNK];
+    // Indices, and room for their bytes where a row ends within a chunk.
+    let (mut codes, mut bytes) = ([0u32; CHUNK], [0u8; 4 * CHUNK]);
     // The last groups of a row, as many in every row, where they are no whole vector: zeros behind them stay.
     let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], [0.0; 8 * MAX_LANES]);
     // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
@@ -71,9 +72,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 unsafe { std::ptr::copy(now, words[0], CHUNK) };
                 drawn = false;
             } else {
-                let from;
-                (from, offset) = aligned(job.group0 + first as u32);
-                let chunks = 1 + usize::from(offset + count > CHUNK);
+                let (from, chunks);
+                (from, offset, chunks) = aligned(job.group0 + first as u32, count);
                 for draw in 0..E::WORDS {
                     for chunk in 0..chunks {
                         let from = from + (chunk * CHUNK) as u32;
@@ -113,14 +113,12 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             // `count` groups are written.
             unsafe {
                 let target = meta.add(first / 8 * bits);
-                let mut padded = [0u8; 4 * CHUNK];
                 codes[count..].fill(0);
                 let whole = count == CHUNK;
-                let room = if whole { target } else { padded.as_mut_ptr() };
-                pack::<L, N, M>(l, codes.as_ptr(), room);
+                pack::<L, N, M>(l, codes.as_ptr(), if whole { target } else { bytes.as_mut_ptr() });
                 if !whole {
-                    let bytes = (count * bits).div_ceil(8);
-                    std::ptr::copy_nonoverlapping(padded.as_ptr(), target, bytes);
+                    let len = (count * bits).div_ceil(8);
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, len);
                 }
             }
             first += CHUNK;
