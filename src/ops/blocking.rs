@@ -3,20 +3,21 @@
 //! A block of A's rows (its compressed values in L2) meets one slice of B after another (packed, in
 //! L1) for one panel of C's columns at a time (its part of C in L2).
 
+use super::group::band;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
-/// The same where so many rows share indices, for [`GROUP_VECTORS`] vectors of columns: their micro-kernel
-/// loads so little of B that it may come from a second-level cache, unless the CPU would rather have it near.
+/// The same where so many rows share indices: their micro-kernel loads so little of B that it may come from a
+/// second-level cache, unless the CPU would rather have it near.
 const GROUP_SLICE: usize = 64 * 1024;
 const LARGE_GROUP: usize = 8;
 /// See [`group_panel`].
 const MANY_ROWS: usize = 6;
-/// Vectors of columns that are packed together then, whatever the width of the micro-kernel's panels: rows
-/// of B are read in longer runs.
-const GROUP_VECTORS: usize = TILE_VECTORS[0];
+/// Columns that are packed together then, whatever the width of the micro-kernel's panels: rows of B are read
+/// in longer runs.
+const GROUP_COLS: usize = 64;
 /// The least number of kept values of a row that a slice should bring together: every slice costs
 /// a load and a store of C.
 const MIN_KEPT: usize = 16;
@@ -24,6 +25,11 @@ const MIN_KEPT: usize = 16;
 const ROWS: usize = 576;
 /// f32s of a block's staged values: with a slice of B and a tile of C, below 1 MiB.
 const STAGED: usize = 144 * 1024;
+/// The most rows of a block where rows share indices, and the f32s of all of its working memory: below 1 MiB.
+const GROUP_ROWS: usize = 512;
+const GROUP_MEMORY: usize = 255 * 1024;
+/// Inner entries that a block brings together at least, unless its rows are few.
+const SPAN: usize = 512;
 /// Tasks for each of several threads: one that is held up can be relieved, and blocks stay high.
 const TASKS: usize = 2;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
@@ -72,6 +78,12 @@ pub(super) const fn worth_staging(extent: Extent) -> bool {
     extent.rows >= 64 && extent.cols >= 256
 }
 
+/// f32s between rows of staged values that share indices: the micro-kernel reads one of each of several rows at a time,
+/// which must not be a power of two apart.
+pub(super) const fn padding(pattern: Pattern) -> usize {
+    if pattern.group() > 1 { 16 } else { 0 }
+}
+
 /// The widest panel whose micro-kernel holds a group of rows whole, or, of a group twice as high, so many
 /// that the loads are few beside the products; or else the one of two vectors: its place in [`TILE_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
@@ -107,7 +119,6 @@ impl Blocking {
         let pack = extent.rows >= PACK_ROWS;
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let lanes = if grouped { kernels.lanes } else { tiles.lanes };
-        let unit = 8 * pattern.m();
         let sparsity = pattern.m() / pattern.n();
         let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
         let mut widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
@@ -120,14 +131,39 @@ impl Blocking {
         }
         let width = TILE_VECTORS[widest] * lanes;
 
-        // One block of rows a task, smaller where that leaves threads idle.
-        let tasks = if threads == 1 { 1 } else { TASKS * threads };
-        let share = extent.rows.div_ceil(tasks).next_multiple_of(16).max(32);
-        // Staged values come in whole draws of the generator, which serve 64 groups. Blocks of even
-        // heights: packing costs a low one as much as a high one.
+        let (packed, slice) = match pattern.group() {
+            1 => (TILE_VECTORS[widest], SLICE),
+            // Half of it is read, or less of sparser patterns.
+            group if near(kernels, group) => {
+                (TILE_VECTORS[widest], GROUP_SLICE.min(SLICE * sparsity / 2))
+            }
+            group => {
+                let packed = (GROUP_COLS / lanes).max(TILE_VECTORS[widest]);
+                // A panel of them in the first-level cache.
+                let small = SLICE * packed / TILE_VECTORS[widest];
+                (packed, if group < LARGE_GROUP { small } else { GROUP_SLICE })
+            }
+        };
+
+        // Staged values come in whole draws of the generator, which serve 64 groups.
         let step = 64 * pattern.m();
-        let blocks = extent.rows.div_ceil(ROWS.min(STAGED * sparsity / step)).max(1);
-        let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(16).min(extent.rows.max(1));
+        let (most, floats) = match pattern.group() {
+            1 => (ROWS.min(STAGED * sparsity / step), STAGED),
+            group => {
+                // Beside a slice, a tile of C and the padding. Each group of rows has a column for each value, and
+                // its index, of half a byte at most.
+                let room = GROUP_MEMORY - slice - GROUP_ROWS * (packed * lanes + padding(pattern));
+                let floats = STAGED.min(room * 8 * group / (8 * group + 9));
+                (GROUP_ROWS.min(floats * sparsity / step.max(SPAN)), floats)
+            }
+        };
+        // One block of rows a task, smaller where that leaves threads idle. Blocks of even heights: packing costs a
+        // low one as much as a high one.
+        let tasks = if threads == 1 { 1 } else { TASKS * threads };
+        let unit = band(pattern);
+        let share = extent.rows.div_ceil(tasks).max(2 * unit).next_multiple_of(unit);
+        let blocks = extent.rows.div_ceil((most / unit).max(1) * unit).max(1);
+        let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(unit).min(extent.rows.max(1));
         let mut cols = extent.cols.max(1);
         let few = narrow_cols(kernels, pattern);
         if by_rows || extent.cols <= few {
@@ -140,17 +176,7 @@ impl Blocking {
         }
         // Groups of rows stay whole.
         let rows = rows.next_multiple_of(pattern.group());
-        let staged = (STAGED * sparsity / rows / step).max(1) * step;
-        let (packed, slice) = match pattern.group() {
-            1 => (TILE_VECTORS[widest], SLICE),
-            // Half of it is read, or less of sparser patterns.
-            group if near(kernels, group) => {
-                (TILE_VECTORS[widest], GROUP_SLICE.min(SLICE * sparsity / 2))
-            }
-            // A panel of them in the first-level cache.
-            2..LARGE_GROUP => (GROUP_VECTORS, SLICE * GROUP_VECTORS / TILE_VECTORS[widest]),
-            _ => (GROUP_VECTORS, GROUP_SLICE),
-        };
+        let staged = (floats * sparsity / rows / step).max(1) * step;
         Self {
             rows,
             cols,
@@ -159,7 +185,7 @@ impl Blocking {
             tiles,
             widest,
             lanes,
-            unit,
+            unit: 8 * pattern.m(),
             narrow: few,
             narrow_rows: (3 * kernels.lanes).div_ceil(4),
             packed,

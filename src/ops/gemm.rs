@@ -2,11 +2,12 @@
 
 mod copies;
 mod group;
+mod layout;
 mod stage;
 
 use super::blocking::{self, Blocking, Extent};
 use super::compress::keepable;
-use super::scratch::{Slots, lines};
+use super::scratch::Slots;
 use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
 use crate::error::Error;
@@ -15,6 +16,7 @@ use crate::kernels::{Init, Kernels, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
+use layout::{Form, Layout};
 use std::ops::Range;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
@@ -149,16 +151,6 @@ struct Product<'a> {
     layout: Layout,
 }
 
-/// The parts of a thread's scratch memory, in bytes.
-#[derive(Clone, Copy)]
-struct Layout {
-    slice: usize,
-    values: usize,
-    meta: usize,
-    columns: usize,
-    c: usize,
-}
-
 fn product(
     options: &Options<'_>,
     scratch: &mut Scratch,
@@ -180,28 +172,15 @@ fn product(
     let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
     let threads = pool::threads(options.pool, tasks);
 
-    let staged = blocking.staged.min(extent.inner.next_multiple_of(pattern.m()));
-    let floats = |count: usize| lines(count * size_of::<f32>());
-    let layout = Layout {
-        slice: floats(blocking.slice_floats(extent)),
-        values: match source {
-            Source::Direct(_) => 0,
-            _ => floats(blocking.rows * (pattern.row_values(staged) + group::padding(pattern))),
-        },
-        meta: match source {
-            Source::Pruned(..) => lines(blocking.rows * pattern.row_meta(staged)),
-            _ => 0,
-        },
-        columns: group::columns_bytes(pattern, blocking.rows, staged),
-        // (The group method has few rows of C under way at a time.)
-        c: if c.col_stride == 1 && (pattern.group() > 1 || !crowded(c)) {
-            0
-        } else {
-            floats(blocking.rows * blocking.widest())
-        },
+    let form = match source {
+        Source::Direct(_) => Form::InPlace,
+        Source::Scaled(..) => Form::Values,
+        Source::Pruned(..) => Form::Whole,
     };
-    let bytes = layout.slice + layout.values + layout.meta + layout.columns + layout.c;
-    let slots: Slots = scratch.slots(threads, bytes)?;
+    // (The group method has few rows of C under way at a time.)
+    let tile = c.col_stride != 1 || (pattern.group() == 1 && crowded(c));
+    let layout = Layout::new(&blocking, pattern, extent, form, tile);
+    let slots: Slots = scratch.slots(threads, layout.bytes())?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
     pool::run(options.pool, tasks, |task, thread| {
         let first = (task / column_tasks) * blocking.rows;

@@ -18,7 +18,7 @@ pub(crate) fn kernels() -> &'static Kernels {
 /// The level on CPUs that execute 512 bits as two halves: their multiply-adds of 256 bits do as much a cycle, and
 /// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. See
 /// `benches/README.md`.
-static KERNELS_OF_HALVES: Kernels =
+pub(crate) static KERNELS_OF_HALVES: Kernels =
     Kernels { tiles: &super::avx2::TILES, group: GroupKernels { near: false, ..GROUP }, ..TABLE };
 
 // The features are those of pulp's `V4` token, so that its intrinsics inline.

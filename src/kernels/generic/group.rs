@@ -3,7 +3,9 @@
 
 use super::Lanes;
 use super::lanes::{MAX_LANES, copy_elements};
-use crate::kernels::group::{GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob};
+use crate::kernels::group::{
+    Ahead, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+};
 use crate::kernels::{Init, TILE_VECTORS};
 use std::mem::MaybeUninit;
 
@@ -11,6 +13,8 @@ use std::mem::MaybeUninit;
 const OCTET: usize = 8;
 /// f32s of a cache line.
 const LINE: usize = 16;
+/// So few kept entries are not interrupted for what is fetched.
+const SHORT: usize = 64;
 
 /// Columns `j ..` of row `i`, `count` of them, zeros behind.
 ///
@@ -162,7 +166,8 @@ pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
 /// R is at most 8.
 #[inline(always)]
 pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &GroupTileJob) {
-    let (mut first, mut columns, mut fetched) = (0, job.columns, 0);
+    let (mut first, mut columns) = (0, job.columns);
+    let mut fetch = Fetch::new(&job.ahead, job.rows);
     while first < job.rows {
         let rows = job.group.min(job.rows - first);
         let mut left = rows.div_ceil(R);
@@ -173,31 +178,59 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &
             // SAFETY: rows first + i .. first + i + block, at most R of them.
             unsafe {
                 match block {
-                    8.. if R >= 8 => rows_of::<L, 8, V>(l, job, first + i, columns),
-                    7 if R >= 7 => rows_of::<L, 7, V>(l, job, first + i, columns),
-                    6 if R >= 6 => rows_of::<L, 6, V>(l, job, first + i, columns),
-                    5 if R >= 5 => rows_of::<L, 5, V>(l, job, first + i, columns),
-                    4 if R >= 4 => rows_of::<L, 4, V>(l, job, first + i, columns),
-                    3 if R >= 3 => rows_of::<L, 3, V>(l, job, first + i, columns),
-                    2 if R >= 2 => rows_of::<L, 2, V>(l, job, first + i, columns),
-                    _ => rows_of::<L, 1, V>(l, job, first + i, columns),
+                    8.. if R >= 8 => rows_of::<L, 8, V>(l, job, first + i, columns, &mut fetch),
+                    7 if R >= 7 => rows_of::<L, 7, V>(l, job, first + i, columns, &mut fetch),
+                    6 if R >= 6 => rows_of::<L, 6, V>(l, job, first + i, columns, &mut fetch),
+                    5 if R >= 5 => rows_of::<L, 5, V>(l, job, first + i, columns, &mut fetch),
+                    4 if R >= 4 => rows_of::<L, 4, V>(l, job, first + i, columns, &mut fetch),
+                    3 if R >= 3 => rows_of::<L, 3, V>(l, job, first + i, columns, &mut fetch),
+                    2 if R >= 2 => rows_of::<L, 2, V>(l, job, first + i, columns, &mut fetch),
+                    _ => rows_of::<L, 1, V>(l, job, first + i, columns, &mut fetch),
                 }
             }
             i += block;
             left -= 1;
-            // A share of what is ahead at a time: it must not stand in the way.
-            let share = (first + i) * job.ahead.rows / job.rows;
-            while fetched < share {
-                let offset = fetched.cast_signed().wrapping_mul(job.ahead.stride);
-                let row = job.ahead.data.wrapping_offset(offset);
-                for line in 0..job.ahead.cols.div_ceil(LINE) {
-                    l.prefetch(row.wrapping_add(line * LINE));
-                }
-                fetched += 1;
-            }
         }
         first += rows;
         columns = columns.wrapping_add(job.ld_columns);
+    }
+}
+
+/// Lines that are fetched while others are computed with, some at a time: a CPU waits for a few dozen at once, and as
+/// long as all of these are far away, the panels of B, which are near, would have to wait behind them.
+struct Fetch {
+    row: *const f32,
+    stride: isize,
+    /// Rows that are left, lines of a row, and which of them is next.
+    rows: usize,
+    lines: usize,
+    line: usize,
+    /// Lines at a time.
+    each: usize,
+}
+
+impl Fetch {
+    /// All of it in so many `steps`.
+    #[inline(always)]
+    const fn new(ahead: &Ahead, steps: usize) -> Self {
+        let &Ahead { data: row, stride, rows, cols } = ahead;
+        let lines = cols.div_ceil(LINE);
+        Self { row, stride, rows, lines, line: 0, each: (rows * lines).div_ceil(steps) }
+    }
+
+    #[inline(always)]
+    fn step<L: Lanes>(&mut self, l: L) {
+        for _ in 0..self.each {
+            if self.rows == 0 {
+                return;
+            }
+            l.prefetch(self.row.wrapping_add(self.line * LINE));
+            self.line += 1;
+            if self.line == self.lines {
+                (self.line, self.rows) = (0, self.rows - 1);
+                self.row = self.row.wrapping_offset(self.stride);
+            }
+        }
     }
 }
 
@@ -209,6 +242,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     job: &GroupTileJob,
     first: usize,
     columns: *const u32,
+    fetch: &mut Fetch,
 ) {
     let width = V * L::COUNT;
     let (mut c, mut ldc) =
@@ -254,27 +288,34 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
             }
         }
     }
-    for r in 0..R {
-        // The next rows of C, which are some time away.
-        let next = rows[r].wrapping_offset(R.cast_signed().wrapping_mul(ldc)).cast_const();
-        for line in 0..width.div_ceil(LINE) {
-            l.prefetch(next.wrapping_add(line * LINE));
-        }
-    }
-    for k in 0..job.count {
-        // SAFETY: column and values k; the row of B that the column names.
-        unsafe {
-            let b = job.b.wrapping_add(*columns.add(k) as usize * width);
-            let mut row = [l.splat(0.0); V];
-            for v in 0..V {
-                row[v] = l.load(b.add(v * L::COUNT));
+    let parts = if job.count < SHORT { 1 } else { R };
+    let mut k = 0;
+    for part in 0..parts {
+        for r in part..part + R / parts {
+            // One of the next rows of C.
+            let next = c.wrapping_offset((R + r).cast_signed().wrapping_mul(ldc)).cast_const();
+            for line in 0..width.div_ceil(LINE) {
+                l.prefetch(next.wrapping_add(line * LINE));
             }
-            for r in 0..R {
-                let a = l.splat(values[r].add(k).read_unaligned());
+            fetch.step(l);
+        }
+        let end = job.count * (part + 1) / parts;
+        while k < end {
+            // SAFETY: column and values k; the row of B that the column names.
+            unsafe {
+                let b = job.b.wrapping_add(*columns.add(k) as usize * width);
+                let mut row = [l.splat(0.0); V];
                 for v in 0..V {
-                    acc[r][v] = l.fma(a, row[v], acc[r][v]);
+                    row[v] = l.load(b.add(v * L::COUNT));
+                }
+                for r in 0..R {
+                    let a = l.splat(values[r].add(k).read_unaligned());
+                    for v in 0..V {
+                        acc[r][v] = l.fma(a, row[v], acc[r][v]);
+                    }
                 }
             }
+            k += 1;
         }
     }
     for r in 0..R {

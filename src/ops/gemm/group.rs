@@ -1,28 +1,13 @@
 //! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
 //! panel of a micro-kernel of its own.
 
-use super::{Init, Product, Staged, lines};
+use super::{Product, Staged};
 use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::group::columns_of;
-use crate::pattern::Pattern;
 use std::ops::Range;
 
 /// Rows of B that are packed for one panel after another: some pages at a time.
 const PACK_ROWS: usize = 32;
-
-/// Bytes for the columns of what a block keeps, a row of them for each group of rows.
-pub(super) fn columns_bytes(pattern: Pattern, rows: usize, staged: usize) -> usize {
-    match pattern.group() {
-        1 => 0,
-        _ => lines(pattern.meta_rows(rows) * pattern.row_values(staged) * size_of::<u32>()),
-    }
-}
-
-/// f32s between the staged rows of a block: the micro-kernel reads one value of each of several rows at a
-/// time, which must not be a power of two apart.
-pub(super) const fn padding(pattern: Pattern) -> usize {
-    if pattern.group() > 1 { 16 } else { 0 }
-}
 
 impl Product<'_> {
     /// `rows` x `cols` of C over the staged inner entries `k`.
@@ -80,12 +65,7 @@ impl Product<'_> {
                         c,
                         ldc,
                         cols: cols.len(),
-                        init: match self.beta {
-                            _ if from > 0 => Init::Load,
-                            0.0 => Init::Zero,
-                            1.0 => Init::Load,
-                            beta => Init::Scale(beta),
-                        },
+                        init: self.init(from),
                         ahead: self.ahead(from..to, cols.end..last.min(cols.end + wide)),
                     };
                     self.panels(job, from - k.start, to - from);

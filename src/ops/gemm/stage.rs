@@ -1,6 +1,7 @@
 //! Compressed rows of A on their way to a product: as the caller has them, copied, or pruned.
 
-use super::{CompressedRef, Product, Source, Staged, group};
+use super::super::blocking::padding;
+use super::{CompressedRef, Product, Source, Staged};
 use crate::kernels::CopyJob;
 use crate::ops::compress::{Target, compress_block};
 use crate::pattern::Pattern;
@@ -25,7 +26,7 @@ impl Product<'_> {
         let p = self.pattern;
         let group = k.start / p.m();
         let (kept, ld_meta) = (p.row_values(k.len()), p.row_meta(k.len()));
-        let ld_values = kept + group::padding(p);
+        let ld_values = kept + padding(p);
         let given = |a: CompressedRef<'_>| {
             let a = a.part(rows.start, group, rows.len(), k.len());
             Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }

@@ -1,0 +1,109 @@
+//! The working memory of a thread: how much of what.
+
+use crate::ops::blocking::{Blocking, Extent, padding};
+use crate::ops::scratch::lines;
+use crate::pattern::Pattern;
+
+/// Which parts of A's compressed form a product makes for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// None: it reads the caller's.
+    InPlace,
+    /// A copy of the values.
+    Values,
+    /// Values and indices.
+    Whole,
+}
+
+/// Its parts, in bytes: a block of A, a slice of B, a tile of C.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) slice: usize,
+    pub(super) values: usize,
+    pub(super) meta: usize,
+    /// Of each kept entry its column, where rows share indices.
+    pub(super) columns: usize,
+    pub(super) c: usize,
+}
+
+impl Layout {
+    /// `tile`: C is computed in a tile of its own.
+    pub(super) fn new(
+        blocking: &Blocking,
+        pattern: Pattern,
+        extent: Extent,
+        form: Form,
+        tile: bool,
+    ) -> Self {
+        let staged = blocking.staged.min(extent.inner.next_multiple_of(pattern.m()));
+        let (kept, rows) = (pattern.row_values(staged), blocking.rows);
+        let floats = |count: usize| lines(count * size_of::<f32>());
+        let indices = pattern.meta_rows(rows);
+        Self {
+            slice: floats(blocking.slice_floats(extent)),
+            values: if form == Form::InPlace {
+                0
+            } else {
+                floats(rows * (kept + padding(pattern)))
+            },
+            meta: if form == Form::Whole { lines(indices * pattern.row_meta(staged)) } else { 0 },
+            columns: if pattern.group() > 1 { lines(indices * kept * size_of::<u32>()) } else { 0 },
+            c: if tile { floats(rows * blocking.widest()) } else { 0 },
+        }
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.slice + self.values + self.meta + self.columns + self.c
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{self, Kernels};
+
+    /// The tables of every level and CPU, which are read here, not run.
+    fn tables() -> Vec<(&'static str, &'static Kernels)> {
+        let mut all = vec![
+            ("reference", &kernels::reference::KERNELS),
+            ("portable", &kernels::portable::KERNELS),
+        ];
+        #[cfg(target_arch = "x86_64")]
+        all.extend([
+            ("avx2", &kernels::avx2::KERNELS),
+            ("avx512", &kernels::avx512::KERNELS),
+            ("avx512 in halves", &kernels::avx512::KERNELS_OF_HALVES),
+        ]);
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        all.push(("neon", &kernels::neon::KERNELS));
+        all
+    }
+
+    #[test]
+    fn a_thread_works_in_less_than_a_mebibyte() {
+        let sizes = [1, 3, 16, 70, 260, 512, 520, 576, 577, 1040, 1152, 5000];
+        let mut most = 0;
+        for (name, kernels) in tables() {
+            for (&p, group) in Pattern::ALL.iter().flat_map(|p| (1..=64).map(move |g| (p, g))) {
+                let p = p.grouped(group).expect("a group of rows");
+                for (rows, inner) in sizes.iter().flat_map(|&r| [40, 1500, 100_000].map(|k| (r, k)))
+                {
+                    for (cols, threads) in [(1, 1), (9, 1), (130, 1), (5000, 1), (5000, 3)] {
+                        let extent = Extent { rows, inner, cols };
+                        for by_rows in [false, true] {
+                            let blocking = Blocking::new(kernels, p, extent, threads, by_rows);
+                            let layout = Layout::new(&blocking, p, extent, Form::Whole, true);
+                            let bytes = layout.bytes();
+                            assert!(
+                                bytes < 1 << 20,
+                                "{bytes} bytes: {name} {p} {extent:?} {threads}"
+                            );
+                            most = most.max(bytes);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(most > 900 << 10, "{most} bytes at most: blocks could be larger");
+    }
+}
