@@ -177,9 +177,9 @@ impl<'a> CompressedRef<'a> {
         let overflow =
             Error::Overflow { what: "the extent of a compressed matrix", value: usize::MAX };
         let (v, m) = self.spans().ok_or(overflow)?;
-        for (needed, len) in [(v, values), (m, meta)] {
+        for (argument, needed, len) in [("values", v, values), ("meta", m, meta)] {
             if needed > len {
-                return Err(Error::OutOfSlice { needed, len });
+                return Err(Error::OutOfSlice { argument, needed, len });
             }
         }
         Ok(())

@@ -3,10 +3,12 @@
 use crate::isa::Isa;
 use crate::pattern::{MAX_GROUP, Pattern};
 
-/// Why a call was refused (or, for [`Error::Memory`] and [`Error::Panic`], failed).
+/// The most threads of a pool.
+pub(crate) const MAX_THREADS: usize = 4096;
+
+/// Why a call was refused (or, for [`Error::Memory`], failed).
 ///
-/// Every function checks everything before it writes anything: after any error but
-/// [`Error::Panic`] the outputs are as they were.
+/// Every function checks everything before it writes anything: after an error the outputs are as they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -37,7 +39,7 @@ pub enum Error {
     },
 
     /// A method that has no groups of rows that share indices.
-    #[error("groups of {rows} rows: the method prunes each row by itself")]
+    #[error("groups of {rows} rows: this method has no rows that share indices")]
     Ungrouped {
         /// The rows of a group that were asked for.
         rows: usize,
@@ -101,12 +103,23 @@ pub enum Error {
     },
 
     /// A view does not fit into the slice that it was to be made of.
-    #[error("a view reaches element {needed} of a slice that holds {len}")]
+    #[error("`{argument}` holds {len} elements, but the view needs {needed}")]
     OutOfSlice {
+        /// The slice.
+        argument: &'static str,
         /// One past the last element that the view touches.
         needed: usize,
         /// The slice's length.
         len: usize,
+    },
+
+    /// A negative stride takes a view to elements before the first of the slice that it was to be made of.
+    #[error("the view begins {elements} elements before the first of `{argument}`")]
+    BeforeSlice {
+        /// The slice.
+        argument: &'static str,
+        /// How far before it.
+        elements: usize,
     },
 
     /// An extent exceeds the address space, or a size its documented limit.
@@ -171,21 +184,23 @@ pub enum Error {
     },
 
     /// A pool of no threads, or of more than [`Pool::MAX_THREADS`](crate::Pool::MAX_THREADS).
-    #[error("a pool of {threads} threads: there must be 1 to {}", crate::pool::Pool::MAX_THREADS)]
+    #[error("a pool of {threads} threads: there must be 1 to {MAX_THREADS}")]
     Threads {
         /// The number asked for.
         threads: usize,
     },
 
-    /// Memory, or a thread, could not be had.
+    /// Memory could not be had.
     #[error("out of memory: {bytes} bytes")]
     Memory {
-        /// How many bytes were asked for (0: a thread could not be started).
+        /// How many bytes were asked for.
         bytes: usize,
     },
 
-    /// A bug in this library: work stopped in the middle, outputs may be partly written. What the C
-    /// interface answers; in Rust the panic itself reaches the caller, from a pool's threads too.
-    #[error("internal error (a panic was caught)")]
-    Panic,
+    /// The system did not start the threads of a pool.
+    #[error("a pool of {threads} threads: the system does not start so many")]
+    NoThread {
+        /// The number asked for.
+        threads: usize,
+    },
 }

@@ -39,11 +39,11 @@ unsafe impl Send for MatMut<'_> {}
 unsafe impl Sync for MatMut<'_> {}
 
 impl<'a> MatRef<'a> {
-    /// A view whose element (0, 0) is `data[0]`; strides in elements, not negative.
+    /// A view whose element (0, 0) is `data[0]`; strides in elements.
     ///
     /// # Errors
-    /// [`Error::OutOfSlice`] if an element would lie outside `data` (negative strides always do),
-    /// [`Error::Overflow`] if the extent exceeds the address space.
+    /// [`Error::OutOfSlice`] if an element would lie behind `data`, [`Error::BeforeSlice`] if a negative stride
+    /// takes one before it, [`Error::Overflow`] if the extent exceeds the address space.
     pub fn new(
         data: &'a [f32],
         rows: usize,
@@ -188,15 +188,19 @@ impl<'a> MatRef<'a> {
         let overflow = Error::Overflow { what: "the extent of a view", value: usize::MAX };
         let (low, high) = self.offsets().ok_or(overflow)?;
         let needed = usize::try_from(high).ok().and_then(|h| h.checked_add(1)).ok_or(overflow)?;
-        if low < 0 || needed > len {
-            return Err(Error::OutOfSlice { needed, len });
+        let argument = "data";
+        if low < 0 {
+            return Err(Error::BeforeSlice { argument, elements: low.unsigned_abs() });
+        }
+        if needed > len {
+            return Err(Error::OutOfSlice { argument, needed, len });
         }
         Ok(())
     }
 }
 
 impl<'a> MatMut<'a> {
-    /// A view whose element (0, 0) is `data[0]`; strides in elements, not negative.
+    /// A view whose element (0, 0) is `data[0]`; strides in elements.
     ///
     /// # Errors
     /// As [`MatRef::new`].

@@ -3,7 +3,7 @@
 //! A call allocates nothing for its threads, so that it cannot run out of memory half-way: the queue has
 //! room for as many calls at once as it ever had, and where it finds no room a call does its work alone.
 
-use crate::error::Error;
+use crate::error::{Error, MAX_THREADS};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,13 +28,13 @@ pub struct Pool {
 
 impl Pool {
     /// The largest pool.
-    pub const MAX_THREADS: usize = 4096;
+    pub const MAX_THREADS: usize = MAX_THREADS;
 
     /// A pool of `threads` threads, the caller's included.
     ///
     /// # Errors
-    /// [`Error::Threads`] unless `1 <= threads <= MAX_THREADS`; [`Error::Memory`] if the system
-    /// cannot start them. (Memory that runs out inside `std::thread`, which allocates a few hundred
+    /// [`Error::Threads`] unless `1 <= threads <= MAX_THREADS`; [`Error::Memory`] or [`Error::NoThread`]
+    /// if the system cannot have them. (Memory that runs out inside `std::thread`, which allocates a few hundred
     /// bytes a thread, ends the process as it does everywhere in Rust; that much is tried for first.)
     pub fn new(threads: usize) -> Result<Self, Error> {
         if threads == 0 || threads > Self::MAX_THREADS {
@@ -170,7 +170,7 @@ impl Workers {
             let thread = Builder::new().name(format!("spnm-{}", i + 1));
             let started = thread.spawn(move || shared.serve());
             // Those that were started already end with `workers`.
-            workers.handles.push(started.map_err(|_| Error::Memory { bytes: 0 })?);
+            workers.handles.push(started.map_err(|_| Error::NoThread { threads: count + 1 })?);
         }
         // What a thread allocates while it comes up, it shall not allocate during a call.
         let mut queue = workers.shared.lock();

@@ -511,9 +511,9 @@ fn refusals() {
     assert_eq!(prune(rng, 3, 5, 0), shape("rows of `out`", 3, 2));
     assert_eq!(prune(rng, 2, 6, 0), shape("columns of `out`", 6, 5));
     assert_eq!(prune(rng, 2, 5, 1), Err(Error::Overlap { output: "out", other: "a" }));
-    let far = Error::Overflow { what: "`row0` + rows", value: (1 << 31) - 1 };
+    let far = Error::Overflow { what: "`row0` + rows", value: (1 << 31) + 1 };
     assert_eq!(prune(rng.at((1 << 31) - 1, 0), 2, 5, 0), Err(far));
-    let far = Error::Overflow { what: "`col0` + columns", value: (1 << 32) - 4 };
+    let far = Error::Overflow { what: "`col0` + columns", value: (1 << 32) + 1 };
     assert_eq!(prune(rng.at(0, (1 << 32) - 4), 2, 5, 0), Err(far));
     assert_eq!(prune(rng.at((1 << 31) - 2, (1 << 32) - 5), 2, 5, 0), Ok(()));
     assert!(data.iter().filter(|&&x| x == 1.0).count() >= 14, "more than the view was written");

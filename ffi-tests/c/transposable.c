@@ -157,7 +157,7 @@ static void mistakes(void)
         REFUSED(SPNM_E_PATTERN, (out_t.n = patterns[i][0], out_t.m = patterns[i][1]), COMPRESS());
     }
     REFUSED(SPNM_E_PATTERN, (out.m = 8, w.dtype = 77), COMPRESS());
-    REFUSED(SPNM_E_PATTERN, out.group = 2, COMPRESS());
+    REFUSED(SPNM_E_OPTION, out.group = 2, COMPRESS());
     REFUSED(SPNM_E_PATTERN, out_t.group = 0, COMPRESS());
     BOTH(SPNM_E_DTYPE, w.dtype = SPNM_BF16);
     REFUSED(SPNM_E_DTYPE, out.dtype = 77, COMPRESS());

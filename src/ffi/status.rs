@@ -10,17 +10,17 @@ pub(super) fn status_of(error: Error) -> spnm_status {
         Error::Pattern { .. } | Error::Group { .. } => SPNM_E_PATTERN,
         Error::Shape { .. } | Error::ShardColumn { .. } | Error::ShardRow { .. } => SPNM_E_SHAPE,
         // Views of slices are made by Rust callers alone; this side has no slices.
-        Error::LeadingDimension { .. } | Error::Aliased { .. } | Error::OutOfSlice { .. } => {
-            SPNM_E_STRIDE
-        }
+        Error::LeadingDimension { .. }
+        | Error::Aliased { .. }
+        | Error::OutOfSlice { .. }
+        | Error::BeforeSlice { .. } => SPNM_E_STRIDE,
         Error::Overflow { .. } => SPNM_E_OVERFLOW,
         Error::Overlap { .. } => SPNM_E_OVERLAP,
         Error::NotNm { .. } => SPNM_E_NOT_NM,
         Error::Meta { .. } => SPNM_E_META,
         Error::Isa { .. } => SPNM_E_ISA,
         Error::Threads { .. } | Error::Value { .. } | Error::Ungrouped { .. } => SPNM_E_OPTION,
-        Error::Memory { .. } => SPNM_E_MEMORY,
-        Error::Panic => SPNM_E_PANIC,
+        Error::Memory { .. } | Error::NoThread { .. } => SPNM_E_MEMORY,
     }
 }
 

@@ -108,12 +108,12 @@ pub(super) fn tiled(w: MatRef<'_>) -> Result<Span, Error> {
 }
 
 /// The pattern of transposable masks.
-#[expect(clippy::cast_possible_truncation, reason = "n and m are at most 16")]
 pub(crate) fn two_of_four(p: Pattern) -> Result<(), Error> {
-    if p == Pattern::N2M4 {
-        return Ok(());
+    match (p.n(), p.m(), p.group()) {
+        (2, 4, 1) => Ok(()),
+        (2, 4, rows) => Err(Error::Ungrouped { rows }),
+        _ => Err(p.refused()),
     }
-    Err(Error::Pattern { n: p.n() as u32, m: p.m() as u32 })
 }
 
 /// The spans of a compressed matrix's values and metadata.
@@ -207,32 +207,21 @@ pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Res
     if rng.row0 % p.group() as u64 != 0 {
         return Err(Error::ShardRow { row0: rng.row0, group: p.group() });
     }
-    let too_far = |what, value: u64| Error::Overflow {
-        what,
-        value: usize::try_from(value).unwrap_or(usize::MAX),
-    };
-    if rng.row0.checked_add(rows as u64).is_none_or(|end| end > MAX_ROWS) {
-        return Err(too_far("`row0` + rows", rng.row0));
-    }
-    if (rng.col0 / m).checked_add(p.groups(cols) as u64).is_none_or(|end| end > MAX_GROUPS) {
-        return Err(too_far("`col0` / m + groups", rng.col0));
-    }
-    Ok(())
+    ends("`row0` + rows", rng.row0, rows, MAX_ROWS)?;
+    ends("`col0` / m + groups", rng.col0 / m, p.groups(cols), MAX_GROUPS)
 }
 
 /// The generator's coordinates for a word an entry.
 pub(super) fn rng_of_entries(rng: Rng, rows: usize, cols: usize) -> Result<(), Error> {
-    let limits = [
-        ("`row0` + rows", rng.row0, rows, MAX_ROWS),
-        ("`col0` + columns", rng.col0, cols, MAX_GROUPS),
-    ];
-    for (what, first, count, most) in limits {
-        if first.checked_add(count as u64).is_none_or(|end| end > most) {
-            return Err(Error::Overflow {
-                what,
-                value: usize::try_from(first).unwrap_or(usize::MAX),
-            });
-        }
+    ends("`row0` + rows", rng.row0, rows, MAX_ROWS)?;
+    ends("`col0` + columns", rng.col0, cols, MAX_GROUPS)
+}
+
+/// A shard that ends at most at `most`.
+fn ends(what: &'static str, first: u64, count: usize, most: u64) -> Result<(), Error> {
+    let end = first.saturating_add(count as u64);
+    if end > most {
+        return Err(Error::Overflow { what, value: usize::try_from(end).unwrap_or(usize::MAX) });
     }
     Ok(())
 }
@@ -263,8 +252,8 @@ pub(super) fn apart(
 /// No element of the output is an element of the other view.
 ///
 /// Views of one buffer may interleave, as two column ranges of one matrix do: with one leading
-/// dimension for both this is seen exactly; otherwise ranges of addresses that meet count as an
-/// overlap.
+/// dimension for both, be it negative, this is seen exactly; otherwise ranges of addresses that meet count as
+/// an overlap.
 pub(super) fn views_apart(
     output: &'static str,
     (a, a_span): (MatRef<'_>, &Span),
@@ -273,14 +262,12 @@ pub(super) fn views_apart(
 ) -> Result<(), Error> {
     let Err(error) = apart(output, a_span, other, b_span) else { return Ok(()) };
     for (a, b) in [(a, b), (a.t(), b.t())] {
-        let (Ok(lead), Ok(ld_b)) = (usize::try_from(a.row_stride), usize::try_from(b.row_stride))
-        else {
-            continue;
-        };
+        let lead = a.row_stride.unsigned_abs();
         let fits = |v: MatRef<'_>| v.col_stride == 1 && v.cols <= lead;
-        if lead > 0 && lead == ld_b && fits(a) && fits(b) {
+        // (What is too long for the address space is the stride of a single row, whose range is exact.)
+        let Some(bytes) = lead.checked_mul(size_of::<f32>()) else { continue };
+        if lead > 0 && lead == b.row_stride.unsigned_abs() && fits(a) && fits(b) {
             // Where b begins within a row of a, in bytes.
-            let bytes = lead * size_of::<f32>();
             let distance = if b.data.addr() >= a.data.addr() {
                 (b.data.addr() - a.data.addr()) % bytes
             } else {

@@ -94,16 +94,18 @@ fn limits_of_the_generator() {
     for row0 in [last_row + 1, rows_end, u64::MAX] {
         let method = Method::Mvue(Rng::new(1, 1).at(row0, 0));
         let out = t.out();
-        overflows(compress(&OPTIONS, method, a, out), "`row0` + rows", row0 as usize);
+        let (what, end) = ("`row0` + rows", row0.saturating_add(ROWS as u64) as usize);
+        overflows(compress(&OPTIONS, method, a, out), what, end);
         let dense = t.dense();
-        overflows(prune(&OPTIONS, method, P, a, dense), "`row0` + rows", row0 as usize);
+        overflows(prune(&OPTIONS, method, P, a, dense), what, end);
         let c = t.c();
-        overflows(t.prune_gemm(method, a, b, c), "`row0` + rows", row0 as usize);
+        overflows(t.prune_gemm(method, a, b, c), what, end);
     }
     for col0 in [last_col + 4, groups_end * 4, u64::MAX - 3] {
         let method = Method::Mvue(Rng::new(1, 1).at(0, col0));
         let out = t.out();
-        overflows(compress(&OPTIONS, method, a, out), "`col0` / m + groups", col0 as usize);
+        let end = (col0 / 4 + groups) as usize;
+        overflows(compress(&OPTIONS, method, a, out), "`col0` / m + groups", end);
     }
     // The last that fit.
     let method = Method::Mvue(Rng::new(1, 1).at(last_row, last_col));

@@ -1,8 +1,7 @@
 //! Every way to be refused: the variant, the argument and the numbers in the message, and outputs
 //! that are as they were. And what looks odd but is legal.
 //!
-//! `Error::Memory` of a call is in tests/allocation.rs; `Error::Panic` stands for a bug and cannot
-//! be reached through the API.
+//! `Error::Memory` of a call is in tests/allocation.rs; `Error::NoThread` depends on the system: tests/faults.rs.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

@@ -62,7 +62,7 @@ fn groups_of_rows_that_are_refused() {
     let ok = CompressedRef::new(&values, &meta, 9, 8, p, 4, 1).expect("three rows of metadata");
     assert_eq!(validate(ok), Ok(()));
     let short = CompressedRef::new(&values, &meta[..2], 9, 8, p, 4, 1).map(|_| ());
-    refused(short, Error::OutOfSlice { needed: 3, len: 2 }, &["3", "2"]);
+    refused(short, Error::OutOfSlice { argument: "meta", needed: 3, len: 2 }, &["3", "2"]);
     meta[1] = 0x04;
     let bad = CompressedRef::new(&values, &meta, 9, 8, p, 4, 1).expect("buffers");
     refused(validate(bad), Error::Meta { row: 4, group: 1 }, &["row 4", "group 1"]);
@@ -173,6 +173,11 @@ fn transposable_masks() {
         let mut other = Compressed::new(INNER, ROWS, p).expect("memory");
         refused(call(w, out(), Some(other.as_mut())), want, &[&p.to_string()]);
     }
+
+    let p = P.grouped(8).expect("a group of rows");
+    let mut other = Compressed::new(ROWS, INNER, p).expect("memory");
+    let want = Error::Ungrouped { rows: 8 };
+    refused(call(w, Some(other.as_mut()), out_t()), want, &["groups of 8 rows"]);
 
     shape(call(w.part(0..3, 0..8), out(), None), "rows of `out`", 4, 3);
     shape(call(w.part(0..4, 0..7), out(), None), "columns of `out`", 8, 7);

@@ -189,6 +189,60 @@ fn interleaved_views_are_legal() {
     }
 }
 
+/// Column ranges of an image whose last row comes first.
+#[test]
+fn interleaved_views_with_a_negative_leading_dimension() {
+    let (m, rows, ld) = (Method::Magnitude, 6, 10);
+    let whole = Data::new(9).matrix(0, rows * ld);
+    let mut apart = vec![0.0; rows * 4];
+    prune(
+        &OPTIONS,
+        m,
+        P,
+        raw(&raw const whole[5 * ld + 6], rows, 4, -10, 1),
+        view_mut(&mut apart, rows, 4),
+    )
+    .expect("another buffer");
+    for (from, to, legal) in
+        [(6, 0, true), (6, 2, true), (6, 3, false), (0, 4, true), (4, 2, false)]
+    {
+        let mut buffer = whole.clone();
+        let last = buffer.as_mut_ptr().wrapping_add(5 * ld);
+        let a = raw(last.wrapping_add(from), rows, 4, -10, 1);
+        let result = prune(&OPTIONS, m, P, a, raw_mut(last.wrapping_add(to), rows, 4, -10, 1));
+        if !legal {
+            overlaps(result, "out", "a");
+            assert!(same_bits(&buffer, &whole), "{from} {to}");
+            continue;
+        }
+        result.expect("no element is shared");
+        if from == 6 {
+            for i in 0..rows {
+                let row = &buffer[(5 - i) * ld + to..][..4];
+                assert!(same_bits(row, &apart[4 * i..][..4]), "{to}, row {i}");
+            }
+        }
+    }
+}
+
+/// The stride from row to row of a view with one row is not used, so it may be anything.
+#[test]
+fn single_rows_with_any_leading_dimension_that_overlap() {
+    let m = Method::Magnitude;
+    let whole = Data::new(9).matrix(0, 32);
+    for ld in [1 << 62, (1 << 61) + 1, isize::MAX, isize::MIN, -8] {
+        let mut buffer = whole.clone();
+        let base = buffer.as_mut_ptr();
+        let out = raw_mut(base.wrapping_add(1), 1, 8, ld, 1);
+        overlaps(prune(&OPTIONS, m, P, raw(base, 1, 8, ld, 1), out), "out", "a");
+        let out = raw_mut(base.wrapping_add(1), 8, 1, 1, ld);
+        overlaps(prune(&OPTIONS, m, P, raw(base, 8, 1, 1, ld), out), "out", "a");
+        assert!(same_bits(&buffer, &whole), "a refused call wrote");
+        let out = raw_mut(base.wrapping_add(8), 1, 8, ld, 1);
+        prune(&OPTIONS, m, P, raw(base, 1, 8, ld, 1), out).expect("neighbours");
+    }
+}
+
 /// In place by a second view of the same memory, as a C caller has it.
 #[test]
 fn in_place_through_two_views() {

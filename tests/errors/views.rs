@@ -103,7 +103,8 @@ fn leading_dimensions_that_hold_no_row() {
 #[test]
 fn views_that_leave_their_slice() {
     let data = [0.0f32; 12];
-    let outside = |needed| Error::OutOfSlice { needed, len: 12 };
+    let outside = |needed| Error::OutOfSlice { argument: "data", needed, len: 12 };
+    let before = |elements| Error::BeforeSlice { argument: "data", elements };
     for (rows, cols, rs, cs, needed) in
         [(4, 4, 4, 1, 16), (3, 4, 4, 3, 18), (13, 1, 1, 1, 13), (1, 2, 0, 12, 13)]
     {
@@ -112,12 +113,13 @@ fn views_that_leave_their_slice() {
         refused(MatMut::new(&mut [0.0; 12], rows, cols, rs, cs), outside(needed), &says);
     }
     // Negative strides reach before the slice.
-    refused(MatRef::new(&data, 3, 4, -4, 1), outside(4), &["12"]);
-    refused(MatRef::new(&data, 3, 4, 4, -1), outside(9), &["12"]);
+    refused(MatRef::new(&data, 3, 4, -4, 1), before(8), &["`data`", "8"]);
+    refused(MatMut::new(&mut [0.0; 12], 3, 4, 4, -1), before(3), &["`data`", "3"]);
     refused(MatRef::row_major(&data, 3, 5), outside(15), &["15", "12"]);
     // The whole slice is legal, and so is nothing beyond it.
     MatRef::new(&data, 3, 4, 4, 1).expect("the whole slice");
     MatRef::new(&data, 2, 6, 1, 2).expect("the whole slice, crosswise");
+    MatRef::new(&data, 1, 12, -1, 1).expect("the stride of a single row is not used");
     MatRef::new(&data, 0, 100, 100, 1).expect("no element");
     MatRef::new(&[], 100, 0, 1, 1).expect("no element");
     for (rows, cols, rs, cs) in
@@ -133,11 +135,11 @@ fn views_that_leave_their_slice() {
     );
 
     let (values, meta) = ([0.0f32; 15], [0u8; 4]);
-    let want = Error::OutOfSlice { needed: 16, len: 15 };
-    refused(CompressedRef::new(&values, &meta, 4, 8, P, 4, 1), want, &["16", "15"]);
+    let want = Error::OutOfSlice { argument: "values", needed: 16, len: 15 };
+    refused(CompressedRef::new(&values, &meta, 4, 8, P, 4, 1), want, &["values", "16", "15"]);
     let (values, meta) = ([0.0f32; 16], [0u8; 3]);
-    let want = Error::OutOfSlice { needed: 4, len: 3 };
-    refused(CompressedRef::new(&values, &meta, 4, 8, P, 4, 1), want, &["4", "3"]);
+    let want = Error::OutOfSlice { argument: "meta", needed: 4, len: 3 };
+    refused(CompressedRef::new(&values, &meta, 4, 8, P, 4, 1), want, &["meta", "4", "3"]);
     let want = Error::Overflow { what: "the extent of a compressed matrix", value: usize::MAX };
     refused(CompressedRef::new(&values, &meta, 4, 8, P, usize::MAX, 1), want, &["compressed"]);
     refused(CompressedRef::new(&values, &meta, 4, 8, P, 4, usize::MAX), want, &["compressed"]);
