@@ -48,6 +48,7 @@
 //! at small batches it may matter, and [`Method::Mvue`] only makes it as small as it can be.
 
 mod compressed;
+mod dispatch;
 mod error;
 #[cfg(feature = "capi")]
 mod ffi;

@@ -9,7 +9,7 @@
 //! - treats a short last group as if it were padded with zeros.
 //!
 //! Kernels are compiled with `#[target_feature]` and may be called only where
-//! [`isa`](crate::isa) found the features. [`generic`] holds the algorithms; each level's folder
+//! [`dispatch`](crate::dispatch) found the features. [`generic`] holds the algorithms; each level's folder
 //! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two.
 #![expect(
     clippy::cast_possible_truncation,
@@ -473,3 +473,19 @@ macro_rules! kernel_table {
     };
 }
 pub(crate) use kernel_table;
+
+/// The tables of every level and CPU of this architecture, lowest first, and whether this CPU can run them.
+#[cfg(test)]
+pub(crate) fn tables() -> Vec<(&'static str, &'static Kernels, bool)> {
+    let mut all =
+        vec![("reference", &reference::KERNELS, true), ("portable", &portable::KERNELS, true)];
+    #[cfg(target_arch = "x86_64")]
+    all.extend([
+        ("avx2", &avx2::KERNELS, avx2::is_available()),
+        ("avx512", &avx512::KERNELS, avx512::is_available()),
+        ("avx512 in halves", &avx512::KERNELS_OF_HALVES, avx512::is_available()),
+    ]);
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    all.push(("neon", &neon::KERNELS, neon::is_available()));
+    all
+}

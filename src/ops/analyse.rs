@@ -2,8 +2,8 @@
 
 use super::reduce::{SIDE, Sums, reduce_by};
 use super::{Options, check};
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::Kernels;
 use crate::kernels::group::NormJob;
 use crate::matrix::MatRef;

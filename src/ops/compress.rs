@@ -2,8 +2,8 @@
 
 use super::{Method, Options, check, group};
 use crate::compressed::CompressedMut;
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::cpu::cpu;
 use crate::kernels::{CompressJob, Kernels, RngKey};
 use crate::matrix::MatRef;

@@ -4,18 +4,20 @@ mod copies;
 mod group;
 mod layout;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use super::blocking::{self, Blocking, Extent};
 use super::compress::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check};
 use crate::compressed::CompressedRef;
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::{Init, Kernels, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
-use crate::pool;
+use crate::pool::{self, Pool};
 use layout::{Form, Layout};
 use std::ops::Range;
 
@@ -64,7 +66,8 @@ pub fn gemm(
         || !a.cols.is_multiple_of(a.pattern.m())
         || blocking::worth_staging(Extent { rows: a.rows, inner: a.cols, cols: b.cols });
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
-    product(options, scratch, a.pattern, source, b, beta, c.view)
+    let kernels = kernels_for(options.isa)?;
+    product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.view)
 }
 
 /// The training step in one call: `C = alpha * P(A).B + beta * C`, where P prunes with `method`.
@@ -99,7 +102,8 @@ pub fn prune_gemm(
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
     check::views_apart("c", (c.view, &c_span), "a", (a, &a_span))?;
     keepable(method, a, pattern)?;
-    product(options, scratch, pattern, Source::Pruned(a, method, alpha), b, beta, c.view)
+    let (kernels, source) = (kernels_for(options.isa)?, Source::Pruned(a, method, alpha));
+    product((kernels, options.pool), scratch, pattern, source, b, beta, c.view)
 }
 
 /// The checks of B and C.
@@ -152,7 +156,7 @@ struct Product<'a> {
 }
 
 fn product(
-    options: &Options<'_>,
+    (kernels, pool): (&'static Kernels, Option<&Pool>),
     scratch: &mut Scratch,
     pattern: Pattern,
     source: Source<'_>,
@@ -160,17 +164,16 @@ fn product(
     beta: f32,
     c: MatRef<'_>,
 ) -> Result<(), Error> {
-    let kernels = kernels_for(options.isa)?;
     let extent = Extent { rows: c.rows, inner: b.rows, cols: c.cols };
     if c.is_empty() {
         return Ok(());
     }
-    let wanted = pool::threads(options.pool, usize::MAX);
+    let wanted = pool::threads(pool, usize::MAX);
     let by_rows = matches!(source, Source::Pruned(..));
     let blocking = Blocking::new(kernels, pattern, extent, wanted, by_rows);
     let column_tasks = extent.cols.div_ceil(blocking.cols);
     let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
-    let threads = pool::threads(options.pool, tasks);
+    let threads = pool::threads(pool, tasks);
 
     let form = match source {
         Source::Direct(_) => Form::InPlace,
@@ -182,7 +185,7 @@ fn product(
     let layout = Layout::new(&blocking, pattern, extent, form, tile);
     let slots: Slots = scratch.slots(threads, layout.bytes())?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
-    pool::run(options.pool, tasks, |task, thread| {
+    pool::run(pool, tasks, |task, thread| {
         let first = (task / column_tasks) * blocking.rows;
         let rows = first..extent.rows.min(first + blocking.rows);
         let first = (task % column_tasks) * blocking.cols;

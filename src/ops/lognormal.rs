@@ -2,8 +2,8 @@
 
 use super::reduce::{Sums, reduce};
 use super::{Options, check};
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::matrix::MatRef;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 

@@ -3,8 +3,8 @@
 use super::compress::{Target, compress_block, keepable};
 use super::{Method, Options, check, group};
 use crate::compressed::CompressedRef;
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::{CopyJob, ExpandJob, Kernels};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;

@@ -3,8 +3,8 @@
 use super::compress::{Target, compress_block};
 use super::reduce::{SIDE, Tile, reduce};
 use super::{Method, Options, check};
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::{ExpandJob, Kernels};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;

@@ -2,8 +2,8 @@
 
 use super::reduce::{SIDE, Tile};
 use super::{Options, check};
+use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::isa::kernels_for;
 use crate::kernels::tensor::ThresholdJob;
 use crate::kernels::{CopyJob, Kernels, RngKey};
 use crate::matrix::{MatMut, MatRef};

@@ -394,25 +394,6 @@ mod tests {
     use crate::kernels::{self, Init, TILE_VECTORS, TileJob, Tiles};
     use crate::pattern::Pattern;
 
-    /// The tables that this CPU can run: a call takes one of them, by level and CPU.
-    fn tables() -> Vec<(&'static str, &'static Tiles)> {
-        let mut all = vec![("portable", &kernels::portable::TILES)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if kernels::avx2::is_available() {
-                all.push(("avx2", &kernels::avx2::TILES));
-            }
-            if kernels::avx512::is_available() {
-                all.push(("avx512", &kernels::avx512::TILES));
-            }
-        }
-        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-        if kernels::neon::is_available() {
-            all.push(("neon", &kernels::neon::TILES));
-        }
-        all
-    }
-
     /// Numbers of mixed size and sign.
     fn numbers(seed: u32, len: usize) -> Vec<f32> {
         let words = (0..len).map(|i| (i as u32 ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
@@ -423,7 +404,8 @@ mod tests {
 
     #[test]
     fn micro_kernels_of_every_length_return_the_reference_bits() {
-        for (name, tiles) in tables() {
+        for (name, kernels, _) in kernels::tables().into_iter().filter(|table| table.2) {
+            let tiles = kernels.tiles;
             for &pattern in Pattern::ALL {
                 for (place, vectors) in TILE_VECTORS.into_iter().enumerate() {
                     let width = vectors * tiles.lanes;

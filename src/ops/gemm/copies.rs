@@ -56,7 +56,7 @@ impl Product<'_> {
         }
     }
 
-    /// Copies a tile back into C: the inverse of [`copy`](Self::copy).
+    /// Copies a tile back into C, whose columns are not contiguous: the inverse of [`copy`](Self::copy).
     ///
     /// # Safety
     /// As there; no other task writes the part.
@@ -65,10 +65,7 @@ impl Product<'_> {
         let (target, MatRef { rows, cols, .. }) = (part.data.cast_mut(), part);
         // SAFETY: a level that the CPU has; the caller's promise.
         unsafe {
-            if part.col_stride == 1 {
-                let to = part.row_stride;
-                (self.kernels.pack)(&CopyJob { source, from, target, to, rows, cols });
-            } else if part.row_stride == 1 {
+            if part.row_stride == 1 {
                 let to = part.col_stride;
                 (self.kernels.transpose)(&CopyJob { source, from, target, to, rows, cols });
             } else {

@@ -60,30 +60,13 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{self, Kernels};
-
-    /// The tables of every level and CPU, which are read here, not run.
-    fn tables() -> Vec<(&'static str, &'static Kernels)> {
-        let mut all = vec![
-            ("reference", &kernels::reference::KERNELS),
-            ("portable", &kernels::portable::KERNELS),
-        ];
-        #[cfg(target_arch = "x86_64")]
-        all.extend([
-            ("avx2", &kernels::avx2::KERNELS),
-            ("avx512", &kernels::avx512::KERNELS),
-            ("avx512 in halves", &kernels::avx512::KERNELS_OF_HALVES),
-        ]);
-        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-        all.push(("neon", &kernels::neon::KERNELS));
-        all
-    }
+    use crate::kernels;
 
     #[test]
     fn a_thread_works_in_less_than_a_mebibyte() {
         let sizes = [1, 3, 16, 70, 260, 512, 520, 576, 577, 1040, 1152, 5000];
         let mut most = 0;
-        for (name, kernels) in tables() {
+        for (name, kernels, _) in kernels::tables() {
             for (&p, group) in Pattern::ALL.iter().flat_map(|p| (1..=64).map(move |g| (p, g))) {
                 let p = p.grouped(group).expect("a group of rows");
                 for (rows, inner) in sizes.iter().flat_map(|&r| [40, 1500, 100_000].map(|k| (r, k)))

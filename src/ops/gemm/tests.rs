@@ -1,0 +1,41 @@
+//! Products by every table of kernels that this CPU can run: a call takes one of them, by level and CPU.
+
+use super::*;
+use crate::compressed::Compressed;
+use crate::kernels;
+use crate::rng::Rng;
+
+fn numbers(seed: u32, len: usize) -> Vec<f32> {
+    let words = (0u32..).take(len).map(|i| (i ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
+    words.map(|w| w as f32 / 8_388_608.0 - 1.0).collect()
+}
+
+#[test]
+fn products_of_every_table_return_the_reference_bits() {
+    // More than a slice of B, of whichever table, and panels of every width.
+    let (rows, inner, cols) = (37, 1100, 16 * 15 + 3);
+    let (a, b) = (numbers(1, rows * inner), numbers(2, inner * cols));
+    let a = MatRef::row_major(&a, rows, inner).expect("a matrix");
+    let b = MatRef::row_major(&b, inner, cols).expect("a matrix");
+    let old = numbers(3, rows * cols);
+    for (p, group) in
+        [(Pattern::N2M4, 1), (Pattern::N1M4, 2), (Pattern::N2M4, 8), (Pattern::N1M16, 16)]
+    {
+        let p = p.grouped(group).expect("a group of rows");
+        let method = Method::Mvue(Rng::new(1, 2));
+        let mut packed = Compressed::new(rows, inner, p).expect("memory");
+        crate::compress(&Options::new(), method, a, packed.as_mut()).expect("compress");
+        let run = |kernels: &'static Kernels, source: Source<'_>| {
+            let (mut c, mut scratch) = (old.clone(), Scratch::new());
+            let to = MatMut::row_major(&mut c, rows, cols).expect("a matrix");
+            product((kernels, None), &mut scratch, p, source, b, 0.5, to.view).expect("memory");
+            c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let want = run(&kernels::reference::KERNELS, Source::Scaled(packed.as_ref(), 1.5));
+        for (name, kernels, _) in kernels::tables().into_iter().filter(|table| table.2) {
+            for source in [Source::Scaled(packed.as_ref(), 1.5), Source::Pruned(a, method, 1.5)] {
+                assert!(run(kernels, source) == want, "{name} {p}");
+            }
+        }
+    }
+}
