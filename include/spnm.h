@@ -10,8 +10,13 @@
  * Rules that hold for every function:
  *
  * - A call either succeeds, or returns an error and has written nothing (SPNM_E_PANIC, a bug, excepted).
- *   Everything is checked before anything is written: first NULL, then options, method and reserved
- *   fields, pattern, dtype, then sizes, strides, overflow and overlap. Nothing prints, aborts or exits.
+ *   Everything is checked before anything is written: struct pointers and out-pointers for NULL first, then
+ *   options, method (and its rng), reserved fields, pattern and dtype; then sizes with NULL data, strides,
+ *   overflow and overlap; whether the CPU has the level asked for, and SPNM_KEEP's groups, last. Where several
+ *   things are wrong, do not rely on which is reported.
+ * - Nothing prints, aborts or exits. One exception: Rust's standard library ends a process that has not even a
+ *   few hundred bytes of memory left, in spnm_pool_create, in spnm_build_info, and in the first call that reads
+ *   SPNM_MAX_ISA where that is set.
  * - What a caller must guarantee: pointers that are not NULL point to what their type says, and to as much of
  *   it as the sizes and strides say; a pool is alive; while a call runs, no other thread writes its
  *   inputs or touches its outputs.
@@ -19,20 +24,27 @@
  *   strides, any size: nothing is read or written outside the views, or between their elements.
  * - rows, cols and inner may be 0: a valid no-op (a product with inner = 0 scales C by beta). The data of
  *   a matrix without elements may be NULL.
- * - Every function may be called from any number of threads at once. There is no global state but the
- *   lazily detected instruction set, and no hidden thread: work runs on the calling thread, or in the pool
- *   that the call names.
- * - Every bit that comes out is the same on every instruction set, for every number of threads, and whatever
- *   the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which come back as they were,
- *   sticky flags included. NaN payloads excepted: a NaN that is computed has any.
+ * - Every function may be called from any number of threads at once. There is no hidden thread: work runs on
+ *   the calling thread, or in the pool that the call names.
+ * - There is no global state but what the first calls set up: the detected instruction set, the text of
+ *   spnm_build_info, and a panic hook that silences this library's own panics; and the working memory that
+ *   products without a pool leave for later ones, at most 16 blocks below 1 MiB each (see spnm_gemm).
+ * - Every bit that comes out is the same on every instruction set and for every number of threads. On x86-64
+ *   and AArch64 it is so whatever the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which
+ *   come back as they were, sticky flags included; elsewhere the floating-point environment is left alone and
+ *   must be the default. NaN payloads excepted: a NaN that is computed has any.
+ * - Overlap of an output with another operand: where one of the two is a compressed matrix, its values and its
+ *   meta each count as all the bytes from their first to their last, gaps between rows included, and so does a
+ *   dense matrix beside them. Two dense views may interleave in one buffer, with one leading dimension.
  * - Extents are limited to the address space, rows of A to 2^31 - 1, its groups in a row to 2^32 - 1.
  *
  * A minimal program:
  *
+ *     // dW = pruned(D^T).X; d is [tokens][out], x [tokens][in], dw [out][in]; a is d's transpose, by strides.
  *     spnm_rng rng = {seed, step, 0, 0};
- *     spnm_matrix a = {d, out, tokens, 1, out, SPNM_F32, 0};    the transpose of d [tokens][out]
- *     spnm_matrix b = {x, tokens, in, in, 1, SPNM_F32, 0};
- *     spnm_matrix c = {dw, out, in, in, 1, SPNM_F32, 0};
+ *     spnm_matrix a = {d, out, tokens, 1, (ptrdiff_t)out, SPNM_F32, 0};
+ *     spnm_matrix b = {x, tokens, in, (ptrdiff_t)in, 1, SPNM_F32, 0};
+ *     spnm_matrix c = {dw, out, in, (ptrdiff_t)in, 1, SPNM_F32, 0};
  *     spnm_status s = spnm_prune_gemm(NULL, SPNM_MVUE, &rng, 2, 4, 1, 1.0f, &a, &b, 0.0f, &c);
  *     if (s != SPNM_OK) fprintf(stderr, "%s\n", spnm_status_message(s));
  */
@@ -65,7 +77,8 @@
 
 /**
  * The N of the soname, libspnm.so.N: changes where a program that was compiled against an older
- * header could break. New functions, constants and trailing fields of spnm_options do not change it.
+ * header could break. New functions and constants do not change it, nor do new fields at the end of
+ * a struct that begins with struct_size.
  */
 #define SPNM_ABI_VERSION 0
 
@@ -120,7 +133,8 @@
 #define SPNM_E_OVERFLOW (-8)
 
 /**
- * An output overlaps an input, or another output.
+ * An output overlaps an input, or another output. Values and meta of a compressed matrix count from
+ * their first byte to their last; two dense views may interleave.
  */
 #define SPNM_E_OVERLAP (-9)
 
@@ -279,18 +293,18 @@ typedef struct spnm_rng {
      */
     uint64_t stream;
     /**
-     * The row of A's element (0, 0) in the whole matrix: a multiple of group.
+     * The row of A's element (0, 0) in the whole matrix: a multiple of group (spnm_prune_threshold: any).
      */
     uint64_t row0;
     /**
-     * The column of A's element (0, 0) in the whole matrix: a multiple of m.
+     * The column of A's element (0, 0) in the whole matrix: a multiple of m (spnm_prune_threshold: any).
      */
     uint64_t col0;
 } spnm_rng;
 
 /**
  * A strided view of a dense matrix: element (i, j) lies i * row_stride + j * col_stride ELEMENTS from
- * data. Inputs are never written.
+ * data. Inputs are never written: const data may be passed as (void *)x.
  *
  * Strides may be negative; those of inputs may also be 0. A transpose is a swap of rows with cols
  * and of row_stride with col_stride. Any alignment will do.
@@ -512,14 +526,17 @@ const char *spnm_isa_name(uint32_t isa);
  * so allocate no more once it has grown to what they need.
  *
  * After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
- * the work alone, and may be freed.
+ * the work alone, and may be freed. In a process with threads, make one call before the first fork, such
+ * as spnm_compress of a small matrix with NULL options: a child that is forked while another thread is
+ * inside the very first call would wait for ever for what that call sets up.
  *
  * Output:  *pool, written on success alone
- * Threads: the new threads start in the default floating-point environment, whatever the caller's
+ * Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64
+ *   and AArch64)
  *
  * SPNM_E_NULL    pool is NULL
  * SPNM_E_OPTION  threads is 0 or above 4096
- * SPNM_E_MEMORY  a thread could not be started. (Some hundred bytes that Rust's std::thread allocates for
+ * SPNM_E_MEMORY  a thread could not be started. (A few hundred bytes that Rust's std::thread allocates for
  *                each are beyond its reach: memory that ends exactly there ends the process.)
  */
 spnm_status spnm_pool_create(size_t threads,
@@ -573,7 +590,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
  *   position alone. What lies between the rows of out is not written.
  * Threads and memory: those of options->pool, or the calling thread. No working memory.
- * Aliasing: values, meta and A must not overlap.
+ * Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
  * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
  *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
  *   are kept come out as +0.
@@ -591,7 +608,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  * SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
  * SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32; for a drawing
  *                     method row0 + rows > 2^31 or col0 / m + groups > 2^32
- * SPNM_E_OVERLAP      two of out->values, out->meta and the elements of a share memory
+ * SPNM_E_OVERLAP      the addresses of two of out->values, out->meta and a overlap
  * SPNM_E_NOT_NM       SPNM_KEEP, and a group has more than n non-zeros
  * SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
  */
@@ -645,7 +662,7 @@ spnm_status spnm_prune(const struct spnm_options *options,
  *   one that points past cols is dropped. See spnm_validate.
  * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
  *   thread; no working memory.
- * Aliasing: out must not overlap a->values or a->meta. NaN: copied.
+ * Aliasing: out must not overlap a->values or a->meta, as ranges of addresses. NaN: copied.
  *
  * SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
  *                     elements
@@ -701,12 +718,12 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  *   caller cuts rows and columns of C into calls.
  * Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
  *   them (of 8 at a time); the bits are those of the chains above.
- * Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
+ * Threads and memory: those of options->pool, or the calling thread. Working memory of a few hundred
  *   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
  *   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
  *   own.
- * Aliasing: c must not overlap b, a->values or a->meta. Views that interleave in one buffer with one
- *   leading dimension do not overlap.
+ * Aliasing: c must not overlap b; views that interleave in one buffer with one leading dimension do
+ *   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
  * NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
  *   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
  *   nothing. beta = 0 ignores what C holds.
@@ -830,7 +847,8 @@ spnm_status spnm_prune_gemm(const struct spnm_options *options,
  * Determinism: every bit is a function of the tile alone. What lies between the rows of the outputs is
  *   not written.
  * Threads and memory: those of options->pool, or the calling thread. No working memory.
- * Aliasing: w, and values and meta of both outputs, must not overlap.
+ * Aliasing: w, and values and meta of both outputs, must not overlap: as ranges of addresses, gaps
+ *   between rows included.
  * NaN: a tile with a NaN or infinity, or whose magnitudes have no finite sum, takes the first mask (01,
  *   01, 23, 23), and what this keeps becomes NaN, the tile's entry (0, 0) among it: it never vanishes.
  *
@@ -844,7 +862,7 @@ spnm_status spnm_prune_gemm(const struct spnm_options *options,
  * SPNM_E_SHAPE        rows or cols of w and out differ, or those of w and cols or rows of out_t
  * SPNM_E_STRIDE       ld_values or ld_meta of an output is smaller than a row
  * SPNM_E_OVERFLOW     an extent exceeds the address space; rows or cols >= 2^31
- * SPNM_E_OVERLAP      two of the elements of w and the values and meta of the outputs share memory
+ * SPNM_E_OVERLAP      the addresses of two of w and the values and meta of the outputs overlap
  * SPNM_E_PANIC        a bug; outputs may be partly written. After every other error they are untouched.
  */
 spnm_status spnm_compress_transposable(const struct spnm_options *options,

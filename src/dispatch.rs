@@ -47,8 +47,8 @@ impl Isa {
     }
 }
 
-/// The highest of the available levels that `limit` allows. Without allocation: a first call may find
-/// no memory.
+/// The highest of the available levels that `limit` allows. It allocates nothing, as a first call may find
+/// no memory. (To read the variable allocates a few bytes where it is set; without them std ends the process.)
 fn clamp(limit: Option<&str>, available: impl Fn(Isa) -> bool) -> Isa {
     let highest = Isa::ALL.into_iter().rfind(|&isa| available(isa)).unwrap_or(Isa::Portable);
     match limit.and_then(|text| text.parse::<Isa>().ok()) {

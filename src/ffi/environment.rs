@@ -2,7 +2,8 @@
 //!
 //! A caller may have set another rounding, flush-to-zero, or unmasked exceptions; every result is
 //! defined for the default. So a computing call, and the start of threads (which inherit it), saves
-//! the control register, sets the default, and puts the caller's back.
+//! the control register, sets the default, and puts the caller's back. This is so on x86-64 and
+//! AArch64; elsewhere the environment is left alone.
 //!
 //! Rust, too, assumes the default environment: between the entry of a function and
 //! [`Environment::enter`], and after its drop, nothing is computed in floating point.

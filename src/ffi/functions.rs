@@ -61,7 +61,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 /// Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
 ///   position alone. What lies between the rows of out is not written.
 /// Threads and memory: those of options->pool, or the calling thread. No working memory.
-/// Aliasing: values, meta and A must not overlap.
+/// Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
 /// NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
 ///   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
 ///   are kept come out as +0.
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 /// SPNM_E_STRIDE       out->ld_values or out->ld_meta is smaller than a row
 /// SPNM_E_OVERFLOW     an extent exceeds the address space; rows >= 2^31, groups >= 2^32; for a drawing
 ///                     method row0 + rows > 2^31 or col0 / m + groups > 2^32
-/// SPNM_E_OVERLAP      two of out->values, out->meta and the elements of a share memory
+/// SPNM_E_OVERLAP      the addresses of two of out->values, out->meta and a overlap
 /// SPNM_E_NOT_NM       SPNM_KEEP, and a group has more than n non-zeros
 /// SPNM_E_PANIC        a bug; out may be partly written. After every other error it is untouched.
 #[unsafe(no_mangle)]
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn spnm_prune(
 ///   one that points past cols is dropped. See spnm_validate.
 /// Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
 ///   thread; no working memory.
-/// Aliasing: out must not overlap a->values or a->meta. NaN: copied.
+/// Aliasing: out must not overlap a->values or a->meta, as ranges of addresses. NaN: copied.
 ///
 /// SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
 ///                     elements
@@ -253,12 +253,12 @@ pub unsafe extern "C" fn spnm_validate(
 ///   caller cuts rows and columns of C into calls.
 /// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
 ///   them (of 8 at a time); the bits are those of the chains above.
-/// Threads and memory: those of options->pool, or the calling thread. Working memory of some hundred
+/// Threads and memory: those of options->pool, or the calling thread. Working memory of a few hundred
 ///   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
 ///   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
 ///   own.
-/// Aliasing: c must not overlap b, a->values or a->meta. Views that interleave in one buffer with one
-///   leading dimension do not overlap.
+/// Aliasing: c must not overlap b; views that interleave in one buffer with one leading dimension do
+///   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
 ///   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
 ///   nothing. beta = 0 ignores what C holds.

@@ -46,7 +46,8 @@ thread_local! {
 /// Keeps the panic hook, which would print, from running for panics that [`guard`] turns into a
 /// status: those inside an entry, and those of pool threads.
 ///
-/// Allocates nothing, since a first call may find no memory: a closure without captures needs no box.
+/// Allocates nothing, since a first call may find no memory: a closure without captures needs no box. A child that
+/// is forked while another thread is in here would wait for ever: see `spnm_pool_create`.
 fn silence() {
     static INSTALLED: Once = Once::new();
     static HOOK: OnceLock<Hook> = OnceLock::new();

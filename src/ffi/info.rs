@@ -37,7 +37,7 @@ pub extern "C" fn spnm_version_string() -> *const c_char {
 pub extern "C" fn spnm_build_info() -> *const c_char {
     static TEXT: OnceLock<CString> = OnceLock::new();
     let mut text = c"spnm";
-    // If this fails (it does not allocate much), the name alone must do.
+    // If this panics, the name alone must do. (It allocates a few hundred bytes; without them std ends the process.)
     guard(|| {
         text = TEXT.get_or_init(build_info).as_c_str();
         Ok(())

@@ -42,14 +42,17 @@ impl spnm_pool {
 /// so allocate no more once it has grown to what they need.
 ///
 /// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
-/// the work alone, and may be freed.
+/// the work alone, and may be freed. In a process with threads, make one call before the first fork, such
+/// as spnm_compress of a small matrix with NULL options: a child that is forked while another thread is
+/// inside the very first call would wait for ever for what that call sets up.
 ///
 /// Output:  *pool, written on success alone
-/// Threads: the new threads start in the default floating-point environment, whatever the caller's
+/// Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64
+///   and AArch64)
 ///
 /// SPNM_E_NULL    pool is NULL
 /// SPNM_E_OPTION  threads is 0 or above 4096
-/// SPNM_E_MEMORY  a thread could not be started. (Some hundred bytes that Rust's std::thread allocates for
+/// SPNM_E_MEMORY  a thread could not be started. (A few hundred bytes that Rust's std::thread allocates for
 ///                each are beyond its reach: memory that ends exactly there ends the process.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_pool_create(

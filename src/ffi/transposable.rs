@@ -27,7 +27,8 @@ use crate::ops;
 /// Determinism: every bit is a function of the tile alone. What lies between the rows of the outputs is
 ///   not written.
 /// Threads and memory: those of options->pool, or the calling thread. No working memory.
-/// Aliasing: w, and values and meta of both outputs, must not overlap.
+/// Aliasing: w, and values and meta of both outputs, must not overlap: as ranges of addresses, gaps
+///   between rows included.
 /// NaN: a tile with a NaN or infinity, or whose magnitudes have no finite sum, takes the first mask (01,
 ///   01, 23, 23), and what this keeps becomes NaN, the tile's entry (0, 0) among it: it never vanishes.
 ///
@@ -41,7 +42,7 @@ use crate::ops;
 /// SPNM_E_SHAPE        rows or cols of w and out differ, or those of w and cols or rows of out_t
 /// SPNM_E_STRIDE       ld_values or ld_meta of an output is smaller than a row
 /// SPNM_E_OVERFLOW     an extent exceeds the address space; rows or cols >= 2^31
-/// SPNM_E_OVERLAP      two of the elements of w and the values and meta of the outputs share memory
+/// SPNM_E_OVERLAP      the addresses of two of w and the values and meta of the outputs overlap
 /// SPNM_E_PANIC        a bug; outputs may be partly written. After every other error they are untouched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_compress_transposable(

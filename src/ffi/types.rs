@@ -10,7 +10,8 @@ pub const SPNM_VERSION_PATCH: u32 = 0;
 pub const SPNM_VERSION: u32 =
     SPNM_VERSION_MAJOR << 16 | SPNM_VERSION_MINOR << 8 | SPNM_VERSION_PATCH;
 /// The N of the soname, libspnm.so.N: changes where a program that was compiled against an older
-/// header could break. New functions, constants and trailing fields of spnm_options do not change it.
+/// header could break. New functions and constants do not change it, nor do new fields at the end of
+/// a struct that begins with struct_size.
 pub const SPNM_ABI_VERSION: u32 = 0;
 
 /// Success.
@@ -36,7 +37,8 @@ pub const SPNM_E_STRIDE: i32 = -7;
 /// An extent exceeds the address space, rows (or row0 + rows) exceed 2^31, or groups in a row (or
 /// col0 / m + groups) exceed 2^32. Without row0 and col0 both limits are exclusive.
 pub const SPNM_E_OVERFLOW: i32 = -8;
-/// An output overlaps an input, or another output.
+/// An output overlaps an input, or another output. Values and meta of a compressed matrix count from
+/// their first byte to their last; two dense views may interleave.
 pub const SPNM_E_OVERLAP: i32 = -9;
 /// SPNM_KEEP was given a matrix with more than n non-zeros in a group.
 pub const SPNM_E_NOT_NM: i32 = -10;
@@ -97,7 +99,7 @@ pub const SPNM_ISA_NEON: u32 = 4;
 pub type spnm_status = i32;
 
 /// A strided view of a dense matrix: element (i, j) lies i * row_stride + j * col_stride ELEMENTS from
-/// data. Inputs are never written.
+/// data. Inputs are never written: const data may be passed as (void *)x.
 ///
 /// Strides may be negative; those of inputs may also be 0. A transpose is a swap of rows with cols
 /// and of row_stride with col_stride. Any alignment will do.
@@ -163,9 +165,9 @@ pub struct spnm_rng {
     pub seed: u64,
     /// Tensor and step: a different number for every call that must draw differently.
     pub stream: u64,
-    /// The row of A's element (0, 0) in the whole matrix: a multiple of group.
+    /// The row of A's element (0, 0) in the whole matrix: a multiple of group (spnm_prune_threshold: any).
     pub row0: u64,
-    /// The column of A's element (0, 0) in the whole matrix: a multiple of m.
+    /// The column of A's element (0, 0) in the whole matrix: a multiple of m (spnm_prune_threshold: any).
     pub col0: u64,
 }
 
