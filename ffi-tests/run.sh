@@ -65,12 +65,30 @@ step_header() {
   echo "header     alone: c99 c11 c17 c++11 c++14 c++17 c++20; spnm.hpp: c++17 c++20, without exceptions too"
 }
 
-# The program of docs/C.md compiles as it stands there.
+# Every C example of README.md and docs/C.md, and that of the header, compiles as it stands there: statements in a function.
 step_docs() {
-  sed -n '/^```c$/,/^```$/p' docs/C.md | sed '/^```$/q' | sed '/^```/d' >"$WORK/docs.c"
-  grep -q '#include <spnm.h>' "$WORK/docs.c" || fail "no program in docs/C.md"
-  "$CC" -std=c11 $WARNINGS -I"$PREFIX/include" -c "$WORK/docs.c" -o "$WORK/docs.o"
-  echo "docs       the program of docs/C.md compiles"
+  rm -rf "$WORK/docs"; mkdir -p "$WORK/docs"
+  for text in README docs/C; do
+    awk -v name="$WORK/docs/$(basename $text)" \
+      '/^```c$/ {inside = 1; n++; next} /^```$/ {inside = 0} inside {print >(name n ".block")}' $text.md
+  done
+  sed -n '/^ \* A minimal program:$/,/^ \*\/$/s/^ \*     //p' "$PREFIX/include/spnm.h" >"$WORK/docs/header1.block"
+  local block source flags="$WARNINGS -Wconversion -I$PREFIX/include -Iffi-tests/c" count=0
+  for block in README1 README2 C1 C2 C3 C4 header1; do
+    [ -s "$WORK/docs/$block.block" ] || fail "an example is missing: $block"
+  done
+  for block in "$WORK"/docs/*.block; do
+    source=${block%.block}.c
+    if grep -q '#include' "$block"; then
+      cp "$block" "$source"
+    else
+      { echo '#include "docs.h"'; echo 'void example(void);'; echo 'void example(void) {'; cat "$block"; echo '}'; } >"$source"
+    fi
+    "$CC" -std=c11 $flags -c "$source" -o "$WORK/docs/docs.o" || fail "as C: $(cat "$block")"
+    "$CXX" -x c++ -std=c++17 $flags -c "$source" -o "$WORK/docs/docs.o" || fail "as C++: $(cat "$block")"
+    count=$((count + 1))
+  done
+  echo "docs       $count examples of README.md, docs/C.md and spnm.h compile, as C and as C++"
 }
 
 pc() { PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config "$@"; }
