@@ -262,7 +262,7 @@ pub struct Compressed {
 
 impl Compressed {
     /// Zeroed buffers for a `rows` x `cols` matrix: the one allocation of a value that can be
-    /// compressed into again and again. (All-zero metadata is not valid; compress into it first.)
+    /// compressed into again and again. (Zeroed metadata is well formed only where n = 1: compress into it first.)
     ///
     /// # Errors
     /// [`Error::Overflow`] if the sizes exceed the address space, [`Error::Memory`] if memory

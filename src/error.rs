@@ -131,7 +131,11 @@ pub enum Error {
         value: usize,
     },
 
-    /// An output shares memory with another operand.
+    /// An output overlaps another operand.
+    ///
+    /// Where one of the two is compressed, its values and its metadata each count as all the addresses from their first
+    /// to their last, gaps between rows included, and so does a dense view beside them. Two dense views may interleave in
+    /// one buffer, with one leading dimension.
     #[error("the output `{output}` overlaps `{other}`")]
     Overlap {
         /// The output.

@@ -31,21 +31,23 @@
 //!
 //! # What holds for every function
 //!
-//! - **Same bits everywhere.** Results do not depend on the instruction set ([`Isa`]), the number of
-//!   threads, the storage order of an operand, or how rows and columns are cut into calls. Random
-//!   numbers are a function of logical coordinates ([`Rng`]).
+//! - **Same bits everywhere.** In Rust's default floating-point environment results do not depend on the
+//!   instruction set ([`Isa`]), the number of threads, the storage order of an operand, or how rows and columns
+//!   are cut into calls. Random numbers are a function of logical coordinates ([`Rng`]).
 //! - **Checked first.** Sizes, strides, overlap and overflow are checked before anything is
 //!   written; an [`Error`] names the argument and the value, and outputs are untouched.
 //! - **No surprises.** No threads but those of a [`Pool`] that the caller passes, no allocation but
-//!   that of a [`Scratch`] that the caller keeps, no global state but the detected level, nothing
-//!   read or written outside a view.
+//!   that of a [`Scratch`] that the caller keeps (and a few bytes in the first call, to read `SPNM_MAX_ISA` where that is
+//!   set), no global state but what was detected of the CPU, nothing read or written outside a view. (What the C
+//!   interface adds, its header says.)
 //!
 //! # When not to use it
 //!
-//! A matrix that is unstructured sparse (most entries zero anywhere) wants CSR; one that is small, or is
-//! multiplied once by a single vector, gains nothing; a model that never was trained for N:M weights
-//! loses accuracy with [`Method::Magnitude`]. The unbiased estimate adds variance to a gradient:
-//! at small batches it may matter, and [`Method::Mvue`] only makes it as small as it can be.
+//! A matrix that is unstructured sparse (most entries zero anywhere) wants CSR. A product with a single column is
+//! slower than the dense one on some CPUs (`benches/RESULTS.md`), and to prune a matrix for one product with few columns costs more
+//! than it saves. A model that was never trained for N:M weights loses accuracy with [`Method::Magnitude`]. The
+//! unbiased estimate adds variance to a gradient: at small batches it may matter, and [`Method::Mvue`] only makes it
+//! as small as it can be.
 
 mod compressed;
 mod dispatch;

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::fmt;
 
-/// Calls a macro with every supported pattern, sparsest last within one group length.
+/// Calls a macro with every supported pattern: by the length of the group, the sparsest first within one length.
 ///
 /// This is the one list: a pattern added here gets its kernels on every instruction set, its
 /// constant, its tests and its benches.
@@ -72,8 +72,9 @@ impl Pattern {
     ///
     /// An entry of such a block is the column of its rows' entries at one position; it counts by
     /// its 2-norm, and is kept or dropped as a whole. The estimates stay unbiased, with the least
-    /// variance that shared indices allow, and a product loads each row of B once for all `rows`
-    /// rows: for groups of 8 and more it runs like a dense one of an inner dimension n / m as long.
+    /// variance that shared indices allow, and a product loads each row of B once for 8 rows of a group at a
+    /// time: with groups of 8 and more it comes near a dense product of n / m of the inner dimension
+    /// (`benches/RESULTS.md`).
     ///
     /// # Errors
     /// [`Error::Group`] unless `1 <= rows <= MAX_GROUP`.

@@ -1,7 +1,8 @@
 //! Threads that the caller owns.
 //!
-//! A call allocates nothing for its threads, so that it cannot run out of memory half-way: the queue has
-//! room for as many calls at once as it ever had, and where it finds no room a call does its work alone.
+//! For its threads a call needs a place in the queue, and nothing else, so that it cannot run out of memory
+//! half-way. The queue has room for 64 calls at once from the start. It grows where more are under way, and keeps what it
+//! has grown to; where it cannot grow, a call does its work alone.
 
 use crate::error::{Error, MAX_THREADS};
 use std::any::Any;
@@ -14,10 +15,13 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// The thread that makes the call is one of them, so a pool of `n` starts `n - 1`; they sleep
 /// between calls, and dropping the pool ends and joins them. Any number of threads may use one pool
-/// at once. Results do not depend on it, and no call allocates for it.
+/// at once. Results do not depend on it, and no call allocates for it, unless more than 64 are under way
+/// at once: then its queue grows.
 ///
 /// After a `fork` the child has none of the threads: there the pool lets the calling thread do
-/// the work alone.
+/// the work alone. In a process with threads, make one call (such as [`compress`](crate::compress) of a small
+/// matrix) before the first fork: a child that is forked while another thread is inside the very first call would
+/// wait for ever for what that call detects.
 #[derive(Debug)]
 pub struct Pool {
     threads: usize,

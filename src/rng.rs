@@ -12,10 +12,15 @@ pub struct Rng {
     pub seed: u64,
     /// Tensor and step: a different number for every call that must draw differently.
     pub stream: u64,
-    /// The row of A's element (0, 0) in the whole matrix. `row0 + rows <= 2^31`.
+    /// The row of A's element (0, 0) in the whole matrix: a multiple of the pattern's
+    /// [`group`](crate::Pattern::group), else [`Error::ShardRow`](crate::Error::ShardRow). `row0 + rows <= 2^31`.
+    ///
+    /// For [`prune_threshold`](crate::prune_threshold), which has no pattern, any row.
     pub row0: u64,
-    /// The column of A's element (0, 0) in the whole matrix: a multiple of m.
-    /// `col0 / m + groups <= 2^32`.
+    /// The column of A's element (0, 0) in the whole matrix: a multiple of m, else
+    /// [`Error::ShardColumn`](crate::Error::ShardColumn). `col0 / m + groups <= 2^32`.
+    ///
+    /// For [`prune_threshold`](crate::prune_threshold) any column: `col0 + columns <= 2^32`.
     pub col0: u64,
 }
 

@@ -25,7 +25,8 @@ use crate::pool;
 /// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
-/// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2),
+/// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2), [`Error::Ungrouped`] (methods
+/// [`MvueApprox`](Method::MvueApprox) and [`SoftThreshold`](Method::SoftThreshold), and rows share indices),
 /// [`Error::Shape`] if rows or columns differ, [`Error::LeadingDimension`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::ShardRow`], [`Error::Isa`], [`Error::NotNm`] (method
 /// [`Keep`](Method::Keep)), [`Error::Null`] (views from raw parts). `out` is untouched then.

@@ -1,7 +1,7 @@
 //! Algorithms written once, over the lanes of any instruction set.
 //!
 //! Everything here is `#[inline(always)]` into functions that enable their instruction set with
-//! `#[target_feature]` (see [`for_level`](super)); so nothing here may use closures or iterator
+//! `#[target_feature]` (see [`kernel_table`](super::kernel_table)); so nothing here may use closures or iterator
 //! adaptors in a hot loop: a closure is a function of its own, without those features.
 
 pub(crate) mod blocks;
