@@ -15,7 +15,7 @@ const PATTERN: Pattern = Pattern::N2M4;
 /// Which products of a layer are sparse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Recipe {
-    /// The update alone, dW = P(D)^T X: pruned neural gradients, dense weights.
+    /// The update alone, dW = P(D^T) X: pruned neural gradients, dense weights.
     Update,
     /// All three: transposable 2:4 weights forward and backward (arXiv 2404.01847), pruned
     /// neural gradients.

@@ -1,4 +1,5 @@
-# The version that the installed header has. Before 1.0 a change of the minor version may break.
+# The version that the installed header has. find_package asks for sources that compile: before 1.0 another minor version
+# may break them. Which programs still run is said by SPNM_ABI_VERSION, the N of the soname.
 
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../../../include/spnm.h" _spnm_defines
   REGEX "^#define SPNM_VERSION_(MAJOR|MINOR|PATCH) [0-9]+$")
