@@ -855,9 +855,9 @@ spnm_status spnm_prune_gemm(const struct spnm_options *options,
  * SPNM_E_NULL         w is NULL, or both outputs are; w->data, or values or meta of an output, is NULL
  *                     and the matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
- * SPNM_E_OPTION       options->flags or w->reserved is not 0
+ * SPNM_E_OPTION       options->flags or w->reserved is not 0; group of an output is not 1
  * SPNM_E_ISA          options->isa is unknown or not available
- * SPNM_E_PATTERN      n, m of an output are not 2, 4, or its group is not 1
+ * SPNM_E_PATTERN      n, m of an output are not 2, 4, or its group is not 1 to 64
  * SPNM_E_DTYPE        w->dtype, or dtype of an output, is not SPNM_F32
  * SPNM_E_SHAPE        rows or cols of w and out differ, or those of w and cols or rows of out_t
  * SPNM_E_STRIDE       ld_values or ld_meta of an output is smaller than a row
