@@ -57,7 +57,7 @@ impl Run {
         let races = plan.gemm.len()
             + plan.speed.len()
             + plan.step.len()
-            + plan.groups.len()
+            + 2 * plan.groups.len()
             + plan.small.len()
             + plan.threads.len()
             + plan.compress.len()
@@ -190,26 +190,27 @@ impl Run {
     }
 
     fn groups(&mut self) {
-        let mut ours = Vec::new();
-        for op in [GEMM, PRUNE_GEMM] {
-            for rows in [4, 8, 16] {
-                let pattern = Pattern::N2M4.grouped(rows).expect("a size of groups");
-                ours.push(Ours::new(op, pattern, self.best()));
+        let best = self.best();
+        let cases = std::mem::take(&mut self.plan.groups);
+        // As products row by row: the step has A by columns, for the peers as well.
+        for (op, storage) in [(GEMM, Storage::Rows), (PRUNE_GEMM, Storage::Cols)] {
+            let ours = [4, 8, 16].map(|rows| {
+                Ours::new(op, Pattern::N2M4.grouped(rows).expect("a size of groups"), best)
+            });
+            let mut races = Vec::new();
+            for case in &cases {
+                self.next(format!("groups {case}"));
+                races.push((*case, self.race(*case, storage, &ours, true)));
             }
-        }
-        let mut races = Vec::new();
-        for case in std::mem::take(&mut self.plan.groups) {
-            self.next(format!("groups {case}"));
-            races.push((case, self.race(case, Storage::Cols, &ours, true)));
-        }
-        for ours in ours {
-            let counts = ours.op == GEMM && ours.isa == Isa::Avx512 && ours.pattern.group() >= 8;
-            for (case, race) in &races {
-                let (target, peer) = (counts.then_some(&targets::GROUPS), race.best_peer());
-                self.rows.extend(product_row(target, case, race, ours, peer));
+            for ours in ours {
+                let counts = op == GEMM && best == Isa::Avx512 && ours.pattern.group() >= 8;
+                for (case, race) in &races {
+                    let (target, peer) = (counts.then_some(&targets::GROUPS), race.best_peer());
+                    self.rows.extend(product_row(target, case, race, ours, peer));
+                }
             }
+            self.other.extend(races);
         }
-        self.other.extend(races);
     }
 
     fn small(&mut self) {
