@@ -22,6 +22,18 @@ use std::thread::{Builder, JoinHandle};
 /// the work alone. In a process with threads, make one call (such as [`compress`](crate::compress) of a small
 /// matrix) before the first fork: a child that is forked while another thread is inside the very first call would
 /// wait for ever for what that call detects.
+///
+/// # Examples
+/// ```
+/// use spnm::{Compressed, MatRef, Method, Options, Pattern, Pool, compress};
+///
+/// let pool = Pool::new(2)?;
+/// let a = vec![1.0; 512 * 512];
+/// let mut out = Compressed::new(512, 512, Pattern::N1M2)?;
+/// let options = Options::new().pool(&pool);
+/// compress(&options, Method::Magnitude, MatRef::row_major(&a, 512, 512)?, out.as_mut())?;
+/// # Ok::<(), spnm::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Pool {
     threads: usize,

@@ -172,8 +172,12 @@ pub(super) fn pattern(n: u32, m: u32, group: u32) -> Result<Pattern, Refused> {
 
 /// An element type that is computed with.
 pub(super) fn dtype(number: u32) -> Result<(), Refused> {
-    // (Other numbers that the header names are reserved.)
-    if number == SPNM_F32 { Ok(()) } else { Err(Refused(SPNM_E_DTYPE)) }
+    match number {
+        SPNM_F32 => Ok(()),
+        // Numbers that the header reserves.
+        SPNM_BF16 | SPNM_F16 => Err(Refused(SPNM_E_DTYPE)),
+        _ => Err(Refused(SPNM_E_DTYPE)),
+    }
 }
 
 impl spnm_matrix {

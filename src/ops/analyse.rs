@@ -65,6 +65,19 @@ impl Analysis {
 ///
 /// # Errors
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
+///
+/// # Examples
+/// ```
+/// use spnm::{MatRef, Options, Pattern, analyse};
+///
+/// let a = MatRef::row_major(&[6.0, 1.0, 2.0, 1.0], 1, 4)?;
+/// let found = analyse(&Options::new(), Pattern::N2M4, a)?;
+/// assert_eq!(found.energy, 42.0);
+/// assert_eq!(found.mvue_variance, 10.0); // of the three below the level 4: x^2 (4 / x - 1)
+/// assert_eq!(found.greedy_squared_bias, 2.0); // 1 and 1 are dropped
+/// assert_eq!(found.above_water_level, 1.0);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result<Analysis, Error> {
     check::prunable(a, pattern)?;
     let kernels = kernels_for(options.isa)?;
@@ -147,6 +160,19 @@ unsafe fn norms(
 ///
 /// # Errors
 /// [`Error::Value`] unless `max_relative_variance` is at least 0 (infinity included); [`Error::Group`]; else as [`analyse`].
+///
+/// # Examples
+/// ```
+/// use spnm::{MatRef, Options, Pattern, recommend};
+///
+/// let data: Vec<f32> = (0..64 * 64).map(|i| (i as f32).sin()).collect();
+/// let a = MatRef::row_major(&data, 64, 64)?;
+/// assert_eq!(recommend(&Options::new(), 1, a, 20.0)?, Some(Pattern::N1M16));
+/// let gentle = recommend(&Options::new(), 1, a, 0.5)?.expect("half of the entries or fewer");
+/// assert_eq!(gentle.m() / gentle.n(), 2);
+/// assert_eq!(recommend(&Options::new(), 1, a, 0.0)?, None);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn recommend(
     options: &Options<'_>,
     group: u32,

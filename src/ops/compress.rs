@@ -30,6 +30,18 @@ use crate::pool;
 /// [`Error::Shape`] if rows or columns differ, [`Error::LeadingDimension`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::ShardColumn`], [`Error::ShardRow`], [`Error::Isa`], [`Error::NotNm`] (method
 /// [`Keep`](Method::Keep)), [`Error::Null`] (views from raw parts). `out` is untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{Compressed, MatRef, Method, Options, Pattern, compress};
+///
+/// let a = MatRef::row_major(&[3.0, -1.0, 0.5, 2.0], 1, 4)?;
+/// let mut out = Compressed::new(1, 4, Pattern::N2M4)?;
+/// compress(&Options::new(), Method::Magnitude, a, out.as_mut())?;
+/// assert_eq!(out.values(), [3.0, 2.0]);
+/// assert_eq!(out.meta(), [0b11_00]); // 0, then 3: two bits each, the first lowest
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn compress(
     options: &Options<'_>,
     method: Method,

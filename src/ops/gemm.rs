@@ -47,6 +47,20 @@ use std::ops::Range;
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Memory`], [`Error::Null`]. C is untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{CompressedRef, MatMut, MatRef, Options, Pattern, Scratch, gemm};
+///
+/// let (values, meta) = ([3.0, 2.0], [0b11_00]); // 3 0 0 2
+/// let a = CompressedRef::new(&values, &meta, 1, 4, Pattern::N2M4, 2, 1)?;
+/// let b = MatRef::row_major(&[1.0, 10.0, f32::NAN, 1000.0], 4, 1)?;
+/// let mut c = [5.0];
+/// let out = MatMut::row_major(&mut c, 1, 1)?;
+/// gemm(&Options::new(), &mut Scratch::new(), 1.0, a, b, -1.0, out)?;
+/// assert_eq!(c, [2003.0 - 5.0]); // the NaN meets no kept entry
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn gemm(
     options: &Options<'_>,
     scratch: &mut Scratch,
@@ -84,6 +98,26 @@ pub fn gemm(
 ///
 /// # Errors
 /// As [`compress`](crate::compress) and [`gemm`]. C is untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, prune_gemm};
+///
+/// // The gradient of a layer's weights: 64 tokens, 8 inputs, 5 outputs.
+/// let (tokens, inputs, outputs) = (64, 8, 5);
+/// let (dy, x) = (vec![0.5; tokens * outputs], vec![1.0; tokens * inputs]);
+/// let dy = MatRef::row_major(&dy, tokens, outputs)?;
+/// let x = MatRef::row_major(&x, tokens, inputs)?;
+/// let mut dw = vec![0.0; outputs * inputs];
+/// let mut scratch = Scratch::new(); // kept from step to step
+/// for step in 0..3 {
+///     let (method, to) = (Method::Mvue(Rng::new(1, step)), MatMut::row_major(&mut dw, outputs, inputs)?);
+///     prune_gemm(&Options::new(), &mut scratch, method, Pattern::N2M4, 1.0, dy.t(), x, 0.0, to)?;
+///     // Half of the tokens count twice.
+///     assert!(dw.iter().all(|&d| d == 32.0));
+/// }
+/// # Ok::<(), spnm::Error>(())
+/// ```
 #[expect(clippy::too_many_arguments, reason = "the BLAS convention, with the pruning before it")]
 pub fn prune_gemm(
     options: &Options<'_>,

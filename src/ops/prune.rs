@@ -28,6 +28,24 @@ pub(super) const TILE_COLS: usize = 256;
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
+///
+/// # Examples
+/// ```
+/// use spnm::{MatMut, MatRef, Method, Options, Pattern, Rng, prune};
+///
+/// // Without bias: entries above the water level, 4 here, stay; the others become 4 or 0.
+/// let (data, steps) = ([6.0, 1.0, 2.0, 1.0], 2000);
+/// let a = MatRef::row_major(&data, 1, 4)?;
+/// let (mut once, mut mean) = ([0.0; 4], [0.0; 4]);
+/// for step in 0..steps {
+///     let method = Method::Mvue(Rng::new(1, step));
+///     prune(&Options::new(), method, Pattern::N2M4, a, MatMut::row_major(&mut once, 1, 4)?)?;
+///     assert!(once[0] == 6.0 && once[1..].iter().sum::<f32>() == 4.0);
+///     mean.iter_mut().zip(once).for_each(|(m, x)| *m += x / steps as f32);
+/// }
+/// assert!(mean.iter().zip(data).all(|(m, x)| (m - x).abs() < 0.2));
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn prune(
     options: &Options<'_>,
     method: Method,
@@ -105,6 +123,18 @@ pub fn prune_in_place(
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`]. `out` is untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{CompressedRef, MatMut, Options, Pattern, decompress};
+///
+/// let (values, meta) = ([3.0, 2.0], [0b11_00]);
+/// let a = CompressedRef::new(&values, &meta, 1, 4, Pattern::N2M4, 2, 1)?;
+/// let mut dense = [f32::NAN; 4];
+/// decompress(&Options::new(), a, MatMut::row_major(&mut dense, 1, 4)?)?;
+/// assert_eq!(dense, [3.0, 0.0, 0.0, 2.0]);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn decompress(
     options: &Options<'_>,
     a: CompressedRef<'_>,

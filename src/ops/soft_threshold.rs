@@ -34,6 +34,17 @@ const ENTRIES: usize = SIDE * SIDE;
 ///
 /// # Errors
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`] (a view from raw parts), [`Error::Ungrouped`].
+///
+/// # Examples
+/// ```
+/// use spnm::{MatRef, Options, Pattern, soft_threshold_scale};
+///
+/// // S shrinks the two largest by the third: 3 and -2 of 4, -3, 1, 0.
+/// let w = MatRef::row_major(&[4.0, -3.0, 1.0, 0.0], 1, 4)?;
+/// let beta = soft_threshold_scale(&Options::new(), Pattern::N2M4, w)?;
+/// assert_eq!(beta, (4.0 * 3.0 + 3.0 * 2.0) / (3.0 * 3.0 + 2.0 * 2.0));
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn soft_threshold_scale(
     options: &Options<'_>,
     pattern: Pattern,

@@ -35,6 +35,21 @@ const BAND: usize = 16;
 /// # Errors
 /// [`Error::Value`] unless `alpha` is finite and not negative; [`Error::Shape`], [`Error::Aliased`], [`Error::Overlap`],
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`]. `out` is untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{MatMut, MatRef, Options, Rng, lognormal_fit, prune_threshold, threshold_for_sparsity};
+///
+/// let data: Vec<f32> = (0..256 * 256).map(|i| (3.0 * (i as f32).sin()).exp()).collect();
+/// let a = MatRef::row_major(&data, 256, 256)?;
+/// let alpha = threshold_for_sparsity(&lognormal_fit(&Options::new(), a)?, 0.8)?;
+/// let mut pruned = vec![0.0; data.len()];
+/// let out = MatMut::row_major(&mut pruned, 256, 256)?;
+/// prune_threshold(&Options::new(), Rng::new(1, 0), alpha, a, out)?;
+/// let zeros = pruned.iter().filter(|&&x| x == 0.0).count() as f32 / pruned.len() as f32;
+/// assert!((zeros - 0.8).abs() < 0.1); // were `a` lognormal, it would be 0.8
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn prune_threshold(
     options: &Options<'_>,
     rng: Rng,

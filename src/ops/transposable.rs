@@ -52,8 +52,23 @@ const UNIT: usize = 32;
 ///
 /// # Errors
 /// [`Error::Null`] if both outputs are `None` (or for views from raw parts), [`Error::Pattern`] if an
-/// output's is not 2:4, [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Overlap`],
+/// output's is not 2:4, [`Error::Ungrouped`] if its rows share indices, [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Overlap`],
 /// [`Error::Overflow`] (also from 2^31 rows or columns on), [`Error::Isa`]. The outputs are untouched then.
+///
+/// # Examples
+/// ```
+/// use spnm::{Compressed, MatRef, Options, Pattern, compress_transposable};
+///
+/// let w: Vec<f32> = (0..8 * 4).map(|i| (i as f32).cos()).collect();
+/// let w = MatRef::row_major(&w, 8, 4)?;
+/// let mut forward = Compressed::new(8, 4, Pattern::N2M4)?; // for W X
+/// let mut backward = Compressed::new(4, 8, Pattern::N2M4)?; // for W^T dY
+/// let (out, out_t) = (Some(forward.as_mut()), Some(backward.as_mut()));
+/// compress_transposable(&Options::new(), w, out, out_t)?;
+/// let sum = |of: &Compressed| of.values().iter().map(|&x| f64::from(x)).sum::<f64>();
+/// assert!((sum(&forward) - sum(&backward)).abs() < 1e-9); // the same entries
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn compress_transposable(
     options: &Options<'_>,
     w: MatRef<'_>,

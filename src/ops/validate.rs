@@ -13,6 +13,16 @@ use crate::error::Error;
 /// # Errors
 /// [`Error::Meta`] with the first bad row and group (the number of groups, where only padding bits
 /// are set); [`Error::LeadingDimension`], [`Error::Overflow`], [`Error::Null`] as everywhere.
+///
+/// # Examples
+/// ```
+/// use spnm::{CompressedRef, Error, Pattern, validate};
+///
+/// let check = |byte| validate(CompressedRef::new(&[3.0, 2.0], &[byte], 1, 4, Pattern::N2M4, 2, 1)?);
+/// assert_eq!(check(0b11_00), Ok(()));
+/// assert_eq!(check(0b00_11), Err(Error::Meta { row: 0, group: 0 })); // not ascending
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn validate(a: CompressedRef<'_>) -> Result<(), Error> {
     check::compressed(&check::A, a)?;
     if a.is_empty() {
