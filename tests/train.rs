@@ -16,11 +16,12 @@ use matrix::Matrix;
 use recipe::{Form, Recipe, Weights};
 
 /// The example, built in the profile and for the target of this test: the build that `cargo test`
-/// has made already. `None` under an emulator, which would need minutes.
-fn example() -> Option<Command> {
+/// has made already; its curves go to NAME.svg, a file for each caller, as tests run side by side. `None` under an
+/// emulator, which would need minutes.
+fn example(name: &str) -> Option<Command> {
     static EXAMPLE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let mut example = Command::new(EXAMPLE.get_or_init(build).as_ref()?);
-    example.arg("--svg").arg(scratch("train.svg"));
+    example.arg("--svg").arg(scratch(&format!("{name}.svg")));
     Some(example)
 }
 
@@ -62,8 +63,8 @@ fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-fn run(arguments: &[&str]) -> Option<Output> {
-    Some(example()?.args(arguments).output().expect("the example runs"))
+fn run(name: &str, arguments: &[&str]) -> Option<Output> {
+    Some(example(name)?.args(arguments).output().expect("the example runs"))
 }
 
 fn text_of(bytes: &[u8]) -> String {
@@ -92,7 +93,7 @@ fn mvue_trains_like_dense_and_greedy_does_not() {
     arguments.extend(["512", "--methods", "dense,mvue-2:4,greedy-2:4,greedy-1:2", "--csv"]);
     arguments.extend([csv_path, "--text"]);
     arguments.extend(sources.iter().map(String::as_str));
-    let Some(output) = run(&arguments) else { return };
+    let Some(output) = run("train", &arguments) else { return };
     assert!(output.status.success(), "{}", text_of(&output.stderr));
 
     let table = std::fs::read_to_string(&csv).expect("the table");
@@ -120,8 +121,8 @@ fn mvue_trains_like_dense_and_greedy_does_not() {
 
 /// The sources of this crate, a small model, few steps: the losses of a comparison.
 fn losses(name: &str, extra: &[&str]) -> Option<Vec<(String, f64)>> {
-    let csv = scratch(name);
-    let mut example = example()?;
+    let csv = scratch(&format!("{name}.csv"));
+    let mut example = example(name)?;
     example.args(["--steps", "150", "--batch", "128", "--hidden", "64", "--vocab", "512"]);
     example.args(["--learning-rate", "1"]);
     example.args(extra).arg("--csv").arg(&csv).arg("--text");
@@ -142,7 +143,7 @@ fn losses(name: &str, extra: &[&str]) -> Option<Vec<(String, f64)>> {
 fn recipes_learn_and_their_losses_do_not_depend_on_the_level_or_the_threads() {
     let recipes = ["--recipe", "update,full,sste", "--group", "8"];
     let run = |name, levels| losses(name, &[&recipes[..], levels].concat());
-    let Some(losses) = run("recipes.csv", &["--threads", "1"]) else { return };
+    let Some(losses) = run("recipes", &["--threads", "1"]) else { return };
     let labels: Vec<_> = losses.iter().map(|(label, _)| label.as_str()).collect();
     assert_eq!(labels, ["dense", "mvue 2:4x8", "full mvue 2:4x8", "sste mvue 2:4x8"]);
     let uniform_guess = 512f64.ln();
@@ -153,7 +154,7 @@ fn recipes_learn_and_their_losses_do_not_depend_on_the_level_or_the_threads() {
     for (i, (_, loss)) in losses.iter().enumerate() {
         assert!(losses[..i].iter().all(|(_, other)| loss != other), "{losses:?}");
     }
-    let again = run("recipes-portable.csv", &["--threads", "2", "--isa", "portable"]);
+    let again = run("recipes-portable", &["--threads", "2", "--isa", "portable"]);
     assert_eq!(again, Some(losses), "not the same bits");
 }
 
@@ -230,7 +231,7 @@ fn the_default_text_is_this_crates_dependencies() {
     // Bytes for word pieces: to learn others takes seconds.
     let small = ["--steps", "1", "--batch", "16", "--hidden", "16", "--vocab", "256"];
     let arguments = [&small[..], &["--methods", "dense"]].concat();
-    let Some(output) = run(&arguments) else { return };
+    let Some(output) = run("default-text", &arguments) else { return };
     let stdout = text_of(&output.stdout);
     assert!(output.status.success(), "{}", text_of(&output.stderr));
     let size = stdout.strip_prefix("text ").and_then(|rest| rest.split(" MB").next());
@@ -259,7 +260,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (&["--threads", "0"], 2, "--threads"),
         (&["--vocab", "100"], 2, "--vocab"),
     ] {
-        let Some(output) = run(arguments) else { return };
+        let Some(output) = run("mistakes", arguments) else { return };
         let stderr = text_of(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         let one_line = stderr.trim_end().lines().count() == 1;
