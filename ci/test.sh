@@ -27,6 +27,8 @@ options=() # what cargo needs for a cross build
 # The standard library's checks of pointers are a quarter of a build, and slow an emulator down: steps rust and c make them.
 cross_profile="CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false"
 
+# What narrows tests, or makes them write what they should compare, is not taken over from the caller.
+unset SPNM_BLESS SPNM_MAX_ISA SPNM_TEST_ISA SPNM_TEST_EFFORT SPNM_TEST_ALONE SPNM_SOAK_GROWTH_KIB PROPTEST_CASES METHODS PATTERNS
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 # Debug information would double the time to link and the size of target/.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
