@@ -123,7 +123,7 @@ step_msrv() { # the declared minimum, where rustup has it or can fetch it
   rustup run "$msrv" rustc --version 2>/dev/null ||
     rustup toolchain install "$msrv" --profile minimal >"$log/msrv" 2>&1 ||
     skip "no toolchain $msrv is installed, and rustup cannot fetch it"
-  CARGO_TARGET_DIR=target/msrv rustup run "$msrv" cargo check --locked --all-targets
+  CARGO_TARGET_DIR=target/msrv rustup run "$msrv" cargo check --locked --all-targets --features capi
 }
 
 step_oracle() { # the committed vectors are what the NumPy definition returns
