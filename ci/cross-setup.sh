@@ -6,7 +6,8 @@
 # own, so that nothing is upgraded and nothing new is on PATH; cross builds alone use them. For
 # powerpc64 Debian has no standard library of that version: its source is unpacked too, and cargo builds it.
 #
-#   ci/cross-setup.sh          installs (a second or less when all is there), then prints the prefix
+#   ci/cross-setup.sh          installs (a second or less when all is there), then prints the prefix;
+#                              status 3: this machine cannot, as the last line of stderr says
 set -euo pipefail
 
 prefix=${SPNM_CROSS_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/spnm/rustc-web}
@@ -19,27 +20,32 @@ packages=(
   gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross
   libedit2 libffi8 libxml2 libz3-4 libzstd1 zlib1g # what libLLVM is linked with
 )
+unpacked=(rustc-web rust-web-src libstd-rust-web-dev) # and what these depend on
 
 have_tools() {
   local tool
   for tool in "${tools[@]}"; do command -v "$tool" >/dev/null || return 1; done
 }
 
+cannot() {
+  echo "$1" >&2
+  exit 3
+}
+
 if ! have_tools || [ ! -e "$complete" ]; then
-  [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || { echo "not Debian on amd64" >&2; exit 3; }
+  [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || cannot "not Debian on amd64"
   root=()
   if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || { echo "neither root nor sudo without a password" >&2; exit 3; }
+    sudo -n true 2>/dev/null || cannot "neither root nor sudo without a password"
     root=(sudo)
   fi
   export DEBIAN_FRONTEND=noninteractive
-  if ! dpkg --print-foreign-architectures | grep -qx arm64; then
-    "${root[@]}" dpkg --add-architecture arm64
-  fi
-  {
-    "${root[@]}" apt-get -qq update
-    "${root[@]}" apt-get -qq install -y --no-install-recommends --no-upgrade "${packages[@]}"
-  } >&2
+  apt() { "${root[@]}" apt-get -qq "$@" >&2 || cannot "apt-get $1 failed"; }
+  apt update
+  for package in "${packages[@]}" "${unpacked[@]}"; do
+    apt-cache show "$package" >/dev/null 2>&1 || cannot "this system has no package $package"
+  done
+  apt install -y --no-install-recommends --no-upgrade "${packages[@]}"
 fi
 
 if [ ! -e "$complete" ]; then
@@ -51,10 +57,15 @@ if [ ! -e "$complete" ]; then
   std=$(depends libstd-rust-web-dev libstd-rust-web-)
   llvm=$(depends "$std" libllvm)
   debs=$(mktemp -d)
-  trap 'rm -rf "$debs"' EXIT
+  foreign= # the architecture that dpkg is told of while the packages are downloaded
+  trap 'rm -rf "$debs"; [ -z "$foreign" ] || "${root[@]}" dpkg --remove-architecture $foreign' EXIT
+  if ! dpkg --print-foreign-architectures | grep -qx arm64; then
+    foreign=arm64
+    "${root[@]}" dpkg --add-architecture $foreign
+    apt update
+  fi
   chmod 755 "$debs" # apt drops its privileges to download
-  (cd "$debs" && apt-get -qq download rustc-web "$std" "$llvm" rust-web-src \
-    libstd-rust-web-dev:amd64 libstd-rust-web-dev:arm64 >&2)
+  (cd "$debs" && root=() apt download "${unpacked[@]}" "$std" "$llvm" libstd-rust-web-dev:arm64)
   rm -rf "$prefix"
   mkdir -p "$prefix/bin"
   for deb in "$debs"/*.deb; do

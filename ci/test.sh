@@ -157,7 +157,7 @@ step_fuzz() { # a smoke of every target of fuzz/, with AddressSanitizer
 
 step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction
   [ "$(uname -m)" = x86_64 ] || skip "for x86-64"
-  cross_setup
+  need qemu-x86_64 qemu-user
   not_run "AVX-512 under emulation" "qemu has none; step rust covers it natively"
   options=(--all-features) # the build of step rust
   beside newer_x86 older_x86
@@ -253,9 +253,9 @@ install_packages() {
   fi
   ( # one at a time: what runs beside may want packages too
     flock 9
-    "${root[@]}" apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
-  ) 9>"$log/packages"
+    "${root[@]}" apt-get -qq update &&
+      DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "$@"
+  ) 9>"$log/packages" || skip "missing: $* (apt-get cannot install them)"
 }
 
 need() { # COMMAND PACKAGE...
@@ -317,7 +317,7 @@ cross_setup() { # sets `cross`, the prefix of the compiler for other targets
   cross=$(cross_compiler) || status=$?
   case $status in
     0) ;;
-    3) skip "no cross compiler, no emulator: $(cat "$log/cross-setup")" ;;
+    3) skip "no cross compiler, no emulator: $(tail -n 1 "$log/cross-setup")" ;;
     *) cat "$log/cross-setup"; return 1 ;;
   esac
 }
