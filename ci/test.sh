@@ -343,6 +343,20 @@ cross_test() { # ARCH LEVELS [TEST-OPTION...]
   emulated_test "${@:2}"
 }
 
+end() { # PID: it and all that it has started
+  local child children
+  children=$(grep -ls "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d/ -f3 || true)
+  kill "$1" 2>/dev/null || true
+  for child in $children; do end "$child"; done
+}
+
+finish() { # nothing goes on behind an interrupted run, or writes into the folder that is removed
+  local job
+  for job in $(jobs -p); do end "$job"; done
+  wait
+  rm -rf "$log"
+}
+
 # ---------------------------------------------------------------- run and sum up
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${steps[@]//[,+]/$'\n'}" "${named_only[@]}"
@@ -355,7 +369,9 @@ for step in ${steps[*]//[,+]/ }; do
 done
 
 log=$(mktemp -d)
-trap 'rm -rf "$log"' EXIT
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 touch "$log/not_run"
 
 run_step() { # STEP: writes its line of the summary
@@ -381,7 +397,8 @@ run_steps() { # STEP+STEP...
 for entry in "${steps[@]}"; do
   IFS=, read -ra at_once <<<"$entry"
   if [ ${#at_once[@]} = 1 ]; then
-    run_steps "$entry"
+    run_steps "$entry" & # a trap waits for what runs in the foreground
+    wait $!
   else
     printf '\n==== %s side by side (at %d:%02d)\n' "${entry//,/ and }" $((SECONDS / 60)) $((SECONDS % 60))
     beside "${at_once[@]/#/run_steps }"
