@@ -80,6 +80,7 @@ mod tests {
             (Some("avx2"), &server, Avx2),
             (Some(" AVX2 "), &server, Avx2),
             (Some("portable"), &server, Portable),
+            (Some("reference"), &server, Reference),
             (Some("avx512"), &laptop, Avx2),
             (Some("nonsense"), &server, Avx512),
             (Some(""), &server, Avx512),
