@@ -53,6 +53,18 @@ int main() {
     CHECK(kept.get()->values == nullptr && kept.get()->rows == 0);
     CHECK(failures_of_the_other_unit(moved, x.data(), dw.data()) == 0);
 
+    // Rows that share indices: the last row of meta is of one row alone.
+    const std::size_t few = 5;
+    spnm::compressed shared(few, tokens, 2, 4, 2);
+    const spnm_matrix head = spnm::view(x.data(), few, tokens);
+    spnm::check(spnm_compress(&options, SPNM_MVUE, &rng, &head, shared.get()));
+    CHECK(shared.get()->group == 2 && spnm_validate(shared.get(), nullptr, nullptr) == SPNM_OK);
+    std::vector<float> expanded(few * tokens), pruned(few * tokens);
+    const spnm_matrix e = spnm::view(expanded.data(), few, tokens), p = spnm::view(pruned.data(), few, tokens);
+    spnm::check(spnm_decompress(&options, shared.get(), &e));
+    spnm::check(spnm_prune(&options, SPNM_MVUE, &rng, 2, 4, 2, &head, &p));
+    CHECK(std::memcmp(expanded.data(), pruned.data(), pruned.size() * sizeof(float)) == 0);
+
     // Errors, both ways.
     int thrown = 0;
     try {
