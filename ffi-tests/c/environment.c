@@ -10,16 +10,17 @@ static void set(control c) { _mm_setcsr(c); }
  * by zero, overflow and invalid unmasked, which would end the program with SIGFPE. */
 static const control settings[] = {0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9FC0, 0xBFC0, 0xDFC5, 0xFFFF, 0xF170};
 #elif defined(__aarch64__)
-typedef uint64_t control;
+typedef uint64_t control; /* FPCR, and above it FPSR, the sticky flags */
 static control get(void)
 {
-    control c;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(c));
-    return c;
+    control fpcr, fpsr;
+    __asm__ volatile("mrs %0, fpcr\n mrs %1, fpsr" : "=r"(fpcr), "=r"(fpsr));
+    return fpcr | fpsr << 32;
 }
-static void set(control c) { __asm__ volatile("msr fpcr, %0" : : "r"(c)); }
-/* RMode x4, FZ, DN. */
-static const control settings[] = {0, 1u << 22, 2u << 22, 3u << 22, 1u << 24, 1u << 24 | 3u << 22, 1u << 25};
+static void set(control c) { __asm__ volatile("msr fpcr, %0\n msr fpsr, %1" : : "r"(c & UINT32_MAX), "r"(c >> 32)); }
+/* RMode x4, FZ, DN; no flag raised, one, all. */
+static const control settings[] = {0, 1u << 22, 2u << 22, 3u << 22 | (control)0x10 << 32, 1u << 24,
+                                   1u << 24 | 3u << 22, 1u << 25 | (control)0x9F << 32};
 #else
 #error "no control register known for this architecture"
 #endif
@@ -28,7 +29,12 @@ enum { ROWS = 40, INNER = 96, COLS = 24 };
 
 static struct results {
     float values[ROWS * INNER / 2], c[ROWS * COLS], fused[ROWS * COLS], dense[ROWS * INNER], decompressed[ROWS * INNER];
-    uint8_t meta[ROWS * INNER / 8];
+    float masked[ROWS * INNER / 2], turned[ROWS * INNER / 2], tiles[ROWS * INNER], thinned[ROWS * INNER], alpha;
+    uint32_t n, m;
+    uint8_t meta[ROWS * INNER / 8], masked_meta[ROWS * INNER / 8], turned_meta[ROWS * INNER / 8];
+    double scale;
+    spnm_lognormal fit;
+    spnm_analysis analysis;
 } first, again;
 
 /* Runs every computing function under a setting; the setting that it finds afterwards. */
@@ -45,13 +51,18 @@ static control run(control setting, spnm_pool *pool, uint32_t isa, struct result
     a[7] = 0x1.8p126f;
     b[1] = 0x1p127f;
     memset(r, 0x5A, sizeof *r);
+    r->fit.struct_size = sizeof r->fit;
+    r->analysis.struct_size = sizeof r->analysis;
     spnm_options options = common_options(isa, pool);
     spnm_rng rng = {3, 4, 0, 0};
     spnm_matrix av = common_view(a, ROWS, INNER), bv = common_view(b, INNER, COLS);
     spnm_matrix cv = common_view(r->c, ROWS, COLS), fused = common_view(r->fused, ROWS, COLS);
     spnm_matrix dense = common_view(r->dense, ROWS, INNER), back = common_view(r->decompressed, ROWS, INNER);
+    spnm_matrix tiles = common_view(r->tiles, ROWS, INNER), thinned = common_view(r->thinned, ROWS, INNER);
     spnm_compressed kept = {r->values, r->meta, ROWS, INNER, INNER / 2, INNER / 8, 2, 4, SPNM_F32, 1};
-    spnm_status status[5];
+    spnm_compressed masked = {r->masked, r->masked_meta, ROWS, INNER, INNER / 2, INNER / 8, 2, 4, SPNM_F32, 1};
+    spnm_compressed turned = {r->turned, r->turned_meta, INNER, ROWS, ROWS / 2, ROWS / 8, 2, 4, SPNM_F32, 1};
+    spnm_status status[13];
     control before = get();
     set(setting);
     status[0] = spnm_compress(&options, SPNM_MVUE, &rng, &av, &kept);
@@ -59,9 +70,17 @@ static control run(control setting, spnm_pool *pool, uint32_t isa, struct result
     status[2] = spnm_prune(&options, SPNM_MVUE, &rng, 2, 4, 1, &av, &dense);
     status[3] = spnm_gemm(&options, 0.3f, &kept, &bv, 0, &cv);
     status[4] = spnm_prune_gemm(&options, SPNM_MVUE, &rng, 2, 4, 1, 0.3f, &av, &bv, 0, &fused);
+    status[5] = spnm_compress_transposable(&options, &av, &masked, &turned);
+    status[6] = spnm_prune_transposable(&options, &av, &tiles);
+    status[7] = spnm_soft_threshold_scale(&options, 2, 4, &av, &r->scale);
+    status[8] = spnm_lognormal_fit(&options, &av, &r->fit);
+    status[9] = spnm_threshold_for_sparsity(&r->fit, 0.85, &r->alpha);
+    status[10] = spnm_prune_threshold(&options, &rng, r->alpha, &av, &thinned);
+    status[11] = spnm_analyse(&options, 2, 4, 1, &av, &r->analysis);
+    status[12] = spnm_recommend(&options, 1, &av, 0.5, &r->n, &r->m);
     control after = get();
     set(before);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 13; i++)
         CHECK(status[i] == SPNM_OK);
     return after;
 }
@@ -74,7 +93,7 @@ int main(void)
     int subnormal = 0;
     for (int i = 0; i < ROWS * INNER / 2; i++)
         subnormal += first.values[i] != 0 && first.values[i] < 0x1p-126f && first.values[i] > -0x1p-126f;
-    CHECK(subnormal > 0); /* so that flushing would show */
+    CHECK(subnormal > 0 && first.alpha > 0); /* so that flushing would show, and thresholds prune */
 
     for (size_t s = 0; s < sizeof settings / sizeof *settings; s++) {
         for (uint32_t isa = SPNM_ISA_AUTO; isa <= SPNM_ISA_NEON; isa++) {

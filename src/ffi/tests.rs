@@ -1,6 +1,5 @@
 //! What C programs cannot reach: panics, and the agreement of numbers that are written twice.
 
-use super::environment::Environment;
 use super::functions::*;
 use super::guard::{Refused, compute, guard};
 use super::info::*;
@@ -84,15 +83,6 @@ fn every_status_has_a_text_of_its_own() {
     texts.dedup();
     assert_eq!(texts.len(), 16);
     assert_eq!(message(i32::MIN), message(i32::MAX));
-}
-
-#[test]
-fn the_environment_comes_back() {
-    let outer = Environment::enter();
-    let inner = Environment::enter();
-    drop(inner);
-    drop(outer);
-    assert_eq!(compute(|| Ok(())), SPNM_OK);
 }
 
 /// A product with these options, checked.
