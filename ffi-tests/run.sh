@@ -44,7 +44,7 @@ step_symbols() {
     fail "the exported symbols are not those of ffi-tests/symbols.txt"
   # Every function of the header is exported, and the other way round.
   grep -o 'spnm_[a-z_]*(' "$PREFIX/include/spnm.h" | tr -d '(' | LC_ALL=C sort -u >"$WORK/declared"
-  comm -23 ffi-tests/symbols.txt "$WORK/declared" | (! grep .) || fail "an exported function is not declared"
+  diff ffi-tests/symbols.txt "$WORK/declared" || fail "the header declares other functions than are exported"
   nm --defined-only -g "$PREFIX/lib/libspnm.a" 2>/dev/null | awk '$3 ~ /^spnm_/ {print $3}' | LC_ALL=C sort -u |
     diff ffi-tests/symbols.txt - || fail "the static library's spnm_ symbols differ"
   readelf -d "$PREFIX/lib/libspnm.so" | contains NODELETE || fail "dlclose could unload the code of running threads"
