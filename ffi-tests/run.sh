@@ -96,7 +96,7 @@ pc() { PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig pkg-config "$@"; }
 # run_all FOLDER: the programs, and the levels that SPNM_MAX_ISA can force.
 run_all() {
   for program in $PROGRAMS; do "$1/$program"; done
-  for isa in portable avx2; do
+  for isa in reference portable avx2; do
     echo "           SPNM_MAX_ISA=$isa"
     for program in layout golden errors; do SPNM_MAX_ISA=$isa "$1/$program"; done
   done

@@ -140,5 +140,7 @@ int main(void)
     for (uint32_t isa = 1; limit && isa < 5; isa++)
         if (strcmp(limit, names[isa]) == 0 && spnm_isa_available(isa))
             CHECK(spnm_isa_effective() == isa);
+    if (limit && strcmp(limit, "reference") == 0) /* the level that has no number */
+        CHECK(spnm_isa_effective() == SPNM_ISA_PORTABLE && strstr(info, "effective: reference;"));
     return common_report("layout");
 }
