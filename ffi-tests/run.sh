@@ -37,6 +37,17 @@ step_install() {
 target() { cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
 soname() { readelf -d "$PREFIX/lib/libspnm.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'; }
 
+# What a package does: the folder of the architecture, a root that is not the prefix, libraries that are built already.
+step_package() {
+  local libdir=lib/x86_64-linux-gnu destdir=$WORK/package
+  rm -rf "$destdir"
+  "$(target)/debug/xtask" install --prefix /opt/spnm --libdir $libdir --destdir "$destdir" --built "$PREFIX/lib"
+  diff <(files "$PREFIX" | sed "s|^\./lib/|./$libdir/|; s|^\.|./opt/spnm|") <(files "$destdir") || fail "a package has other files"
+  diff <(sed "s|^prefix=.*|prefix=/opt/spnm|; s|^libdir=.*|libdir=\${prefix}/$libdir|" "$PREFIX/lib/pkgconfig/spnm.pc") \
+    "$destdir/opt/spnm/$libdir/pkgconfig/spnm.pc" || fail "a package's spnm.pc has other paths"
+  echo "package    the same files in $libdir, under a destdir that spnm.pc does not name"
+}
+
 # Only spnm_* leaves the library, and only what is on the list.
 step_symbols() {
   LC_ALL=C sort -c ffi-tests/symbols.txt
@@ -263,7 +274,7 @@ step_cargo_c() {
   echo "cargo-c    installs the same files, symbols, soname and flags"
 }
 
-STEPS="install symbols header docs shared static cmake sanitizers checked valgrind python mpi aarch64 cargo_c"
+STEPS="install package symbols header docs shared static cmake sanitizers checked valgrind python mpi aarch64 cargo_c"
 [ $# = 0 ] || STEPS=$*
 for step in $STEPS; do
   echo "== $step"
