@@ -13,7 +13,7 @@ set -euo pipefail
 prefix=${SPNM_CROSS_PREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/spnm/rustc-web}
 complete=$prefix/complete-1 # a new number makes every machine unpack anew
 
-tools=(qemu-aarch64 aarch64-linux-gnu-gcc qemu-ppc64 powerpc64-linux-gnu-gcc qemu-x86_64)
+tools=(qemu-aarch64 aarch64-linux-gnu-gcc qemu-ppc64 powerpc64-linux-gnu-gcc)
 packages=(
   qemu-user
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross
