@@ -175,7 +175,7 @@ step_checked() {
   mkdir -p "$WORK/checked"
   ln -sf "$(target)/debug/libspnm.so" "$WORK/checked/$(soname)"
   LD_LIBRARY_PATH=$WORK/checked ldd "$WORK/shared/smoke" | contains "$WORK/checked" || fail "the checked library is not the one that is loaded"
-  for program in golden errors smoke environment threads transposable; do
+  for program in $PROGRAMS; do
     LD_LIBRARY_PATH=$WORK/checked "$WORK/shared/$program"
   done
 }
@@ -239,7 +239,7 @@ step_aarch64() {
   local run="qemu-aarch64 -L /usr/aarch64-linux-gnu" libs
   libs=$(PKG_CONFIG_PATH=$WORK/aarch64/lib/pkgconfig pkg-config --static --libs spnm | sed 's/-lspnm/-l:libspnm.a/')
   nm -D --defined-only "$WORK/aarch64/lib/libspnm.so" | awk '{print $3}' | LC_ALL=C sort | diff ffi-tests/symbols.txt -
-  for program in layout golden errors smoke environment threads transposable; do
+  for program in ${PROGRAMS/memory/}; do
     CC=$cc compile "$WORK/aarch64/bin/$program" $program -I"$WORK/aarch64/include" -L"$WORK/aarch64/lib" -lspnm -lm -pthread
     # qemu-user loses its place when a process with threads forks.
     local arguments=; [ $program = threads ] && arguments=nofork
