@@ -65,7 +65,7 @@ if [ ! -e "$complete" ]; then
     apt update
   fi
   chmod 755 "$debs" # apt drops its privileges to download
-  (cd "$debs" && root=() apt download "${unpacked[@]}" "$std" "$llvm" libstd-rust-web-dev:arm64)
+  (cd "$debs" && apt download "${unpacked[@]}" "$std" "$llvm" libstd-rust-web-dev:arm64)
   rm -rf "$prefix"
   mkdir -p "$prefix/bin"
   for deb in "$debs"/*.deb; do

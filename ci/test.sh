@@ -152,7 +152,7 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
 
 step_fuzz() { # a smoke of every target of fuzz/, with AddressSanitizer
   need g++ g++ # for libFuzzer
-  bash fuzz/run.sh 8
+  bash fuzz/run.sh --runs 1500
 }
 
 step_dispatch() { # on an older x86-64, code for a newer one dies of an illegal instruction

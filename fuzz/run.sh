@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Fuzzes every target (or those named) for so many seconds each, with AddressSanitizer, on a stable
-# toolchain; cargo-fuzz is not needed.
+# Fuzzes every target (or those named), with AddressSanitizer, on a stable toolchain; cargo-fuzz is not needed.
 #
-#   fuzz/run.sh SECONDS [TARGET...]
+#   fuzz/run.sh SECONDS [TARGET...]      so long each, from what was found before
+#   fuzz/run.sh --runs N [TARGET...]     N executions each, on the same inputs every time
 #
-# Starts from fuzz/seeds/TARGET; what it finds new is kept in target/fuzz/corpus/TARGET, a failing input in
+# Starts from fuzz/seeds/TARGET; what a timed run finds new is kept in target/fuzz/corpus/TARGET, a failing input in
 # target/fuzz/artifacts. Prints executions, coverage and findings.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-seconds=$1; shift
+if [ "$1" = --runs ]; then
+  runs=$2; shift 2
+  extent="$runs runs" limit=(-runs="$runs" -seed=1)
+else
+  runs=0
+  extent="$1 s" limit=(-max_total_time="$1"); shift
+fi
 [ $# -gt 0 ] || set -- c_calls metadata product round_trip
 host=$(rustc -vV | sed -n 's/^host: //p')
 work=$PWD/target/fuzz
@@ -22,13 +28,15 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module
   -Cllvm-args=-sanitizer-coverage-pc-table"
 cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --target "$host"
 for target in "$@"; do
-  mkdir -p "$work/corpus/$target" "$work/artifacts"
+  corpus=$work/corpus/$target
+  if [ $runs != 0 ]; then corpus=$work/none; rm -rf "$corpus"; fi
+  mkdir -p "$corpus" "$work/artifacts"
   status=0
-  "$CARGO_TARGET_DIR/$host/debug/$target" "$work/corpus/$target" "fuzz/seeds/$target" \
-    -artifact_prefix="$work/artifacts/$target-" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 \
+  "$CARGO_TARGET_DIR/$host/debug/$target" "$corpus" "fuzz/seeds/$target" \
+    -artifact_prefix="$work/artifacts/$target-" "${limit[@]}" -timeout=60 -rss_limit_mb=4096 \
     -max_len=20000 -len_control=20 -print_final_stats=1 -print_funcs=0 >"$work/$target.log" 2>&1 || status=$?
   executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$target.log")
   coverage=$(grep -o 'cov: [0-9]*' "$work/$target.log" | tail -1)
-  echo "fuzz: $target: ${executed:-?} executions, ${coverage:-cov: ?} edges, $seconds s, status $status"
-  if [ $status != 0 ]; then tail -60 "$work/$target.log"; exit 1; fi
+  echo "fuzz: $target: ${executed:-?} executions, ${coverage:-cov: ?} edges, $extent, status $status"
+  if [ $status != 0 ] || [ "${executed:-0}" -lt "$runs" ]; then tail -60 "$work/$target.log"; exit 1; fi
 done
