@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{Data, levels};
+use common::{Data, levels, view, view_mut};
 use spnm::{
-    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, analyse,
-    compress, compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm,
-    prune_in_place, prune_threshold_in_place, prune_transposable, prune_transposable_in_place,
-    recommend, threshold_for_sparsity, validate,
+    Compressed, Error, Method, Options, Pattern, Pool, Rng, Scratch, analyse, compress,
+    compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place,
+    prune_threshold_in_place, prune_transposable, prune_transposable_in_place, recommend,
+    threshold_for_sparsity, validate,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -75,14 +75,6 @@ fn without_memory<T>(work: impl FnOnce() -> T) -> T {
 const ROWS: usize = 150;
 const INNER: usize = 301;
 const COLS: usize = 70;
-
-fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
-    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
-}
-
-fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
-    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
-}
 
 #[test]
 fn the_counter_counts() {

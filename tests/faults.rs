@@ -17,10 +17,10 @@ mod c;
 mod common;
 
 use alone::alone;
-use common::{Data, by_effort, same_bits};
+use common::{Data, by_effort, same_bits, view, view_mut};
 use spnm::{
-    Compressed, Error, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, compress,
-    decompress, gemm, prune, prune_gemm,
+    Compressed, Error, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress, gemm,
+    prune, prune_gemm,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::unix::process::ExitStatusExt as _;
@@ -108,14 +108,6 @@ struct Operands {
 
 fn method() -> Method {
     Method::Mvue(Rng::new(3, 4))
-}
-
-fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
-    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
-}
-
-fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
-    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
 }
 
 impl Operands {

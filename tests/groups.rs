@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::statistics::{deviation, inclusion};
 use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, naive_gemm};
 use common::{compressed, same_bits};
@@ -304,28 +305,6 @@ fn norms_of_every_scale() {
             }
         }
     }
-}
-
-const ALPHA: f64 = 1e-6;
-
-/// Bernstein's bound on |sum - mean| of t independent variables of this variance, each within
-/// `range` of its mean: exceeded with a probability of at most `ALPHA / comparisons`.
-fn deviation(comparisons: usize, t: f64, variance: f64, range: f64) -> f64 {
-    let log = (2.0 * comparisons as f64 / ALPHA).ln();
-    let linear = range * log / 3.0;
-    linear + (linear * linear + 2.0 * t * variance * log).sqrt()
-}
-
-/// Inclusion probabilities and the water level of magnitudes, in f64 from the definition.
-fn inclusion(a: &[f64], n: usize) -> (Vec<f64>, f64) {
-    let mut sorted = a.to_vec();
-    sorted.sort_by(|x, y| y.total_cmp(x));
-    let tau = (0..n)
-        .map(|k| (sorted[k], sorted[k..].iter().sum::<f64>() / (n - k) as f64))
-        .find(|(largest, level)| largest <= level)
-        .expect("a water level")
-        .1;
-    (a.iter().map(|x| (x / tau).min(1.0)).collect(), tau)
 }
 
 /// Inclusion frequencies of positions, mean of every entry, and the squared error of the group: what

@@ -13,10 +13,10 @@
 mod alone;
 mod common;
 
-use common::{Data, by_effort, same_bits};
+use common::{Data, by_effort, same_bits, view, view_mut};
 use spnm::{
-    Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, compress,
-    decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+    Compressed, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, decompress, gemm,
+    prune, prune_gemm, prune_in_place, validate,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
@@ -82,14 +82,6 @@ struct Job {
     product: Vec<f32>,
 }
 
-fn row_major(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
-    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
-}
-
-fn row_major_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
-    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
-}
-
 impl Job {
     fn new(number: usize, shape: (usize, usize, usize)) -> Self {
         let (rows, inner, cols) = shape;
@@ -120,13 +112,13 @@ struct Kept {
 /// Operation `which` on a job: the right bits.
 fn call(options: &Options<'_>, job: &Job, which: usize, kept: &mut Kept) {
     let Job { p, method, shape: (rows, inner, cols), .. } = *job;
-    let (a, b) = (row_major(&job.a, rows, inner), row_major(&job.b, inner, cols));
+    let (a, b) = (view(&job.a, rows, inner), view(&job.b, inner, cols));
     let Kept { scratch, c, dense } = kept;
     match which % 6 {
         0 | 1 => {
             c.clear();
             c.extend_from_slice(&job.c);
-            let to = row_major_mut(c, rows, cols);
+            let to = view_mut(c, rows, cols);
             match which % 6 {
                 0 => gemm(options, scratch, 1.0, job.packed.as_ref(), b, 1.0, to),
                 _ => prune_gemm(options, scratch, method, p, 1.0, a, b, 1.0, to),
@@ -146,7 +138,7 @@ fn call(options: &Options<'_>, job: &Job, which: usize, kept: &mut Kept) {
             if n != 5 {
                 dense.fill(7.0);
             }
-            let to = row_major_mut(dense, rows, inner);
+            let to = view_mut(dense, rows, inner);
             match n {
                 3 => prune(options, method, p, a, to),
                 4 => decompress(options, job.packed.as_ref(), to),

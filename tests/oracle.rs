@@ -5,7 +5,7 @@
 mod common;
 
 use common::vectors::{Matrix, Reader};
-use common::{Dense, ORDERS, Order, dense_of, index_of, levels, same_bits, scaled};
+use common::{Dense, ORDERS, Order, assert_bits, dense_of, index_of, levels, same_bits, scaled};
 use spnm::{
     Compressed, Error, Isa, Method, Options, Pattern, Pool, Scratch, compress, decompress, gemm,
     prune, prune_gemm, validate,
@@ -134,14 +134,6 @@ impl Compression {
             *value == 0.0 && col < a.cols && a.data[row * a.cols + col] != 0.0
         };
         self.repeated(a.cols).is_none() && !self.values.iter().enumerate().any(vanishes)
-    }
-}
-
-/// Equal to the bit, NaNs included: the NaNs of a pruned matrix are the canonical quiet one.
-fn assert_bits(got: &[f32], want: &[f32], what: &str) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert_eq!(got.to_bits(), want.to_bits(), "element {i}: {got:e} for {want:e}: {what}");
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::statistics::{magnitudes, water_level};
 use common::{Data, Dense, ORDERS, Order, by_effort, compressed, dense_of, index_of, naive_gemm};
 use common::{levels, same_bits};
 use proptest::prelude::*;
@@ -96,20 +97,6 @@ impl Case {
     }
 }
 
-/// The water level in f64, from the definition: 0 where at most n entries are not zero.
-fn water_level(group: &[f32], n: usize) -> f64 {
-    let mut a: Vec<f64> = group.iter().map(|&x| f64::from(x).abs()).collect();
-    a.sort_by(|x, y| y.total_cmp(x));
-    if a.iter().filter(|&&x| x > 0.0).count() <= n {
-        return 0.0;
-    }
-    (0..n)
-        .map(|k| (a[k], a[k..].iter().sum::<f64>() / (n - k) as f64))
-        .find(|(largest, level)| largest <= level)
-        .map(|(_, level)| level)
-        .expect("more than n non-zeros have a water level")
-}
-
 proptest! {
     #![proptest_config(config(400))]
 
@@ -137,7 +124,7 @@ proptest! {
                         continue;
                     }
                     let nonzeros = group.iter().filter(|&&x| x != 0.0).count();
-                    let tau = water_level(&group, n);
+                    let tau = water_level(&magnitudes(&group), n);
                     for (&i, &value) in index.iter().zip(values) {
                         let x = group[i];
                         if x == 0.0 {

@@ -1,8 +1,7 @@
 //! The estimator is what it claims: inclusion probabilities, mean, variance and independence.
 //!
 //! Seeds are fixed, so every run sees the same numbers. Bounds follow from tails of the binomial and the
-//! normal distribution: each test allows a probability of at most `ALPHA` of failing for a correct
-//! library with another seed, shared out over all its comparisons.
+//! normal distribution (common/statistics.rs).
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -11,40 +10,9 @@
 
 mod common;
 
+use common::statistics::{ALPHA, bound, deviation, inclusion, magnitudes};
 use common::{Data, by_effort, index_of};
 use spnm::{Compressed, MatRef, Method, Options, Pattern, Rng, compress};
-
-const ALPHA: f64 = 1e-6;
-
-/// |z| that a standard normal variable exceeds with a probability of at most `ALPHA / comparisons`.
-fn bound(comparisons: usize) -> f64 {
-    // P(|Z| > z) <= 2 exp(-z^2 / 2).
-    (2.0 * (2.0 * comparisons as f64 / ALPHA).ln()).sqrt()
-}
-
-/// Bernstein's bound on |sum - mean| of t independent variables of this variance, each within
-/// `range` of its mean: exceeded with a probability of at most `ALPHA / comparisons`.
-fn deviation(comparisons: usize, t: f64, variance: f64, range: f64) -> f64 {
-    let log = (2.0 * comparisons as f64 / ALPHA).ln();
-    let linear = range * log / 3.0;
-    linear + (linear * linear + 2.0 * t * variance * log).sqrt()
-}
-
-/// Inclusion probabilities and the water level of a group, in f64 from the definition.
-fn inclusion(group: &[f32], n: usize) -> (Vec<f64>, f64) {
-    let a: Vec<f64> = group.iter().map(|&x| f64::from(x).abs()).collect();
-    let mut sorted = a.clone();
-    sorted.sort_by(|x, y| y.total_cmp(x));
-    if sorted[n] == 0.0 {
-        return (a.iter().map(|&x| f64::from(u8::from(x > 0.0))).collect(), 0.0);
-    }
-    let tau = (0..n)
-        .map(|k| (sorted[k], sorted[k..].iter().sum::<f64>() / (n - k) as f64))
-        .find(|(largest, level)| largest <= level)
-        .expect("a water level")
-        .1;
-    (a.iter().map(|x| (x / tau).min(1.0)).collect(), tau)
-}
 
 /// Groups of four kinds: normal, lognormal, sparse, equal.
 fn groups(p: Pattern, count: usize) -> Vec<Vec<f32>> {
@@ -143,7 +111,7 @@ fn inclusion_of(groups: impl Fn(Pattern, usize) -> Vec<Vec<f32>>, t: usize) {
         });
         let comparisons = 3 * GROUPS * m * Pattern::ALL.len();
         for (g, group) in groups.iter().enumerate() {
-            let (q, tau) = inclusion(group, n);
+            let (q, tau) = inclusion(&magnitudes(group), n);
             for (i, &x) in group.iter().enumerate() {
                 let slot = g * m + i;
                 let what = format!("{p}, group {g} {group:?}, slot {i}");
@@ -258,7 +226,7 @@ fn pairs_mean_and_variance_of_two_draws() {
             let what = format!("variance of {p}, group {g}");
             assert!(error <= allowed + 1e-5 * tf * largest, "{what}: off by {error}, {allowed}");
             // By the closed forms, so for every group; and twice as much is the limit.
-            let (exact, _) = inclusion(group, 2);
+            let (exact, _) = inclusion(&magnitudes(group), 2);
             let least: f64 =
                 (0..m).filter(|&i| a[i] > 0.0).map(|i| a[i] * a[i] * (1.0 / exact[i] - 1.0)).sum();
             assert!(closed >= least * (1.0 - 1e-12), "{what}: {closed} below {least}");

@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::statistics::{bound, deviation};
 use common::vectors::{Matrix, Reader};
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
 use spnm::{
@@ -231,11 +232,6 @@ fn large_sums_are_the_same_bits_with_any_threads() {
     }
 }
 
-/// |z| that a standard normal variable exceeds with a probability of at most 10^-6 / comparisons.
-fn bound(comparisons: usize) -> f64 {
-    (2.0 * (2e6 * comparisons as f64).ln()).sqrt()
-}
-
 #[test]
 fn threshold_pruning_is_unbiased_and_keeps_in_proportion() {
     let trials = by_effort(40_000, 4_000);
@@ -250,10 +246,8 @@ fn threshold_pruning_is_unbiased_and_keeps_in_proportion() {
             continue;
         }
         assert!(column.iter().all(|&y| y == 0.0 || y == 1f32.copysign(x)), "{x}");
-        // Bernstein's bound on a binomial variable.
         let (p, t) = (f64::from(x.abs()), trials as f64);
-        let log = (2e6 * 10.0f64).ln();
-        let allowed = log / 3.0 + (log * log / 9.0 + 2.0 * t * p * (1.0 - p) * log).sqrt();
+        let allowed = deviation(10, t, p * (1.0 - p), 1.0);
         let kept = column.iter().filter(|&&y| y != 0.0).count() as f64;
         assert!((kept - t * p).abs() <= allowed, "{x}: kept {kept} of {t}");
         // The mean of sign(x) alpha over as many is x.

@@ -9,7 +9,9 @@
 mod common;
 
 use common::vectors::Reader;
-use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, same_bits};
+use common::{
+    Data, Dense, ORDERS, Order, assert_bits, by_effort, dense_of, index_of, levels, same_bits,
+};
 use spnm::{
     Compressed, CompressedMut, Isa, MatMut, MatRef, Method, Options, Pattern, Pool, Scratch,
     compress, compress_transposable, decompress, gemm, prune_transposable,
@@ -39,15 +41,6 @@ fn dense(a: &Compressed) -> Vec<f32> {
 
 fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     (0..rows * cols).map(|e| data[e % rows * cols + e / rows]).collect()
-}
-
-/// Bits, NaNs included: those of a pruned matrix are the canonical quiet one.
-#[track_caller]
-fn assert_bits(got: &[f32], want: &[f32], what: &str) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert_eq!(got.to_bits(), want.to_bits(), "element {i}: {got:e} for {want:e}: {what}");
-    }
 }
 
 // ---------------------------------------------------------------- the oracle

@@ -6,6 +6,7 @@
     reason = "the sizes of tests are small"
 )]
 
+pub mod statistics;
 pub mod vectors;
 
 use rand_pcg::Pcg64Mcg;
@@ -163,6 +164,23 @@ impl Dense {
             }
         }
         self.buffer.iter().zip(element).all(|(x, is_element)| is_element || x.to_bits() == SLACK)
+    }
+}
+
+pub fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
+    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
+}
+
+pub fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
+    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
+}
+
+/// Equal to the bit, NaNs included: the NaNs of a pruned matrix are the canonical quiet one.
+#[track_caller]
+pub fn assert_bits(got: &[f32], want: &[f32], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert_eq!(got.to_bits(), want.to_bits(), "element {i}: {got:e} for {want:e}: {what}");
     }
 }
 

@@ -15,7 +15,7 @@ mod methods;
 mod overlap;
 mod views;
 
-use common::{Data, Dense, Order, levels, same_bits};
+use common::{Data, Dense, Order, levels, same_bits, view, view_mut};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Error, Isa, MatMut, MatRef, Method, Options, Pattern,
     Pool, Rng, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
@@ -57,14 +57,6 @@ fn shape(result: Result<(), Error>, what: &'static str, got: usize, expected: us
 #[track_caller]
 fn overflows(result: Result<(), Error>, what: &'static str, value: usize) {
     refused(result, Error::Overflow { what, value }, &[what, &value.to_string()]);
-}
-
-fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
-    MatRef::row_major(data, rows, cols).expect("a row-major matrix")
-}
-
-fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> MatMut<'_> {
-    MatMut::row_major(data, rows, cols).expect("a row-major matrix")
 }
 
 /// A view that no function may touch an element of.
