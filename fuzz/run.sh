@@ -2,7 +2,7 @@
 # Fuzzes every target (or those named), with AddressSanitizer, on a stable toolchain; cargo-fuzz is not needed.
 #
 #   fuzz/run.sh SECONDS [TARGET...]      so long each, from what was found before
-#   fuzz/run.sh --runs N [TARGET...]     N executions each, on the same inputs every time
+#   fuzz/run.sh --runs N [TARGET...]     N executions each, from fixed seeds
 #
 # Starts from fuzz/seeds/TARGET; what a timed run finds new is kept in target/fuzz/corpus/TARGET, a failing input in
 # target/fuzz/artifacts. Prints executions, coverage and findings.
