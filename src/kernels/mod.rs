@@ -489,3 +489,10 @@ pub(crate) fn tables() -> Vec<(&'static str, &'static Kernels, bool)> {
     all.push(("neon", &neon::KERNELS, neon::is_available()));
     all
 }
+
+/// Numbers of mixed size and sign.
+#[cfg(test)]
+pub(crate) fn numbers(seed: u32, len: usize) -> Vec<f32> {
+    let words = (0..len).map(|i| (i as u32 ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
+    words.map(|w| (w as f32 / 8_388_608.0 - 1.0) * if w % 5 == 0 { 1e-3 } else { 1.0 }).collect()
+}

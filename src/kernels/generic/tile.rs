@@ -391,16 +391,8 @@ pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
 
 #[cfg(test)]
 mod tests {
-    use crate::kernels::{self, Init, TILE_VECTORS, TileJob, Tiles};
+    use crate::kernels::{self, Init, TILE_VECTORS, TileJob, Tiles, numbers};
     use crate::pattern::Pattern;
-
-    /// Numbers of mixed size and sign.
-    fn numbers(seed: u32, len: usize) -> Vec<f32> {
-        let words = (0..len).map(|i| (i as u32 ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
-        words
-            .map(|w| (w as f32 / 8_388_608.0 - 1.0) * if w % 5 == 0 { 1e-3 } else { 1.0 })
-            .collect()
-    }
 
     #[test]
     fn micro_kernels_of_every_length_return_the_reference_bits() {

@@ -1,8 +1,8 @@
 //! Compressed rows of A on their way to a product: as the caller has them, copied, or pruned.
 
-use super::super::blocking::padding;
 use super::{CompressedRef, Product, Source, Staged};
 use crate::kernels::CopyJob;
+use crate::ops::blocking::padding;
 use crate::ops::compress::{Target, compress_block};
 use crate::pattern::Pattern;
 use std::ops::Range;

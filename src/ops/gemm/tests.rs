@@ -2,13 +2,8 @@
 
 use super::*;
 use crate::compressed::Compressed;
-use crate::kernels;
+use crate::kernels::{self, numbers};
 use crate::rng::Rng;
-
-fn numbers(seed: u32, len: usize) -> Vec<f32> {
-    let words = (0u32..).take(len).map(|i| (i ^ seed).wrapping_mul(0x9E37_79B9) >> 8);
-    words.map(|w| w as f32 / 8_388_608.0 - 1.0).collect()
-}
 
 #[test]
 fn products_of_every_table_return_the_reference_bits() {
