@@ -26,15 +26,18 @@ pub(crate) fn cpu() -> Cpu {
 
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Cpu {
-    // Extended leaf 1A, AMD's performance optimization identifiers: the width of the floating-point units.
+    // Extended leaf 1A, AMD's performance optimization identifiers, has the width of the floating-point units; other
+    // makers' CPUs do not have the leaf.
     const LAST: u32 = 0x8000_0000;
     const IDENTIFIERS: u32 = 0x8000_001A;
     const FP256: u32 = 1 << 2;
     #[allow(unused_unsafe, reason = "safe since Rust 1.94")]
     // SAFETY: every x86-64 has `cpuid`, and the leaf that names the last one.
-    let halves = unsafe {
+    let identifiers = unsafe {
         use std::arch::x86_64::__cpuid;
-        __cpuid(LAST).eax >= IDENTIFIERS && __cpuid(IDENTIFIERS).eax & FP256 != 0
+        (__cpuid(LAST).eax >= IDENTIFIERS).then(|| __cpuid(IDENTIFIERS).eax)
     };
-    Cpu { halves, far_into_l2: halves }
+    let halves = identifiers.is_some_and(|bits| bits & FP256 != 0);
+    // Only AMD's CPUs with whole 512-bit units gain nothing.
+    Cpu { halves, far_into_l2: halves || identifiers.is_none() }
 }

@@ -181,6 +181,8 @@ pub(crate) struct CopyJob {
     /// Of the source.
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+    /// What follows each row of the target in memory is written soon, and far away: see [`cpu::Cpu`].
+    pub(crate) far_next: bool,
 }
 
 impl CopyJob {

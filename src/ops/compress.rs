@@ -64,18 +64,11 @@ pub fn compress(
         return Ok(());
     }
 
-    // Blocks of whole strips of rows, some for each thread.
-    let threads = pool::threads(options.pool, usize::MAX);
-    let block = match threads {
-        1 => a.rows,
-        _ => {
-            let whole = match to.pattern.group() {
-                1 => kernels.lanes,
-                _ => group::band(to.pattern),
-            };
-            a.rows.div_ceil(4 * threads).next_multiple_of(whole)
-        }
+    let whole = match to.pattern.group() {
+        1 => kernels.lanes,
+        _ => group::band(to.pattern),
     };
+    let block = rows_of_tasks(options, a.rows, whole);
     let target = Target {
         values: to.values.cast_mut(),
         ld_values: to.ld_values,
@@ -98,6 +91,15 @@ pub fn compress(
         }
     });
     Ok(())
+}
+
+/// How many of `rows` a task is given: all of them without a pool, else so many, a multiple of `whole`, that there are
+/// some tasks for each thread.
+pub(super) fn rows_of_tasks(options: &Options<'_>, rows: usize, whole: usize) -> usize {
+    match pool::threads(options.pool, usize::MAX) {
+        1 => rows,
+        threads => rows.div_ceil(4 * threads).next_multiple_of(whole),
+    }
 }
 
 /// Where compressed rows go.

@@ -104,6 +104,7 @@ unsafe fn rows_of<'a>(kernels: &Kernels, a: MatRef<'a>, tile: *mut f32) -> MatRe
                 to: stride,
                 rows: a.cols,
                 cols: a.rows,
+                far_next: false,
             });
         } else {
             for i in 0..a.rows {

@@ -1,10 +1,11 @@
 //! Dense forms of pruned matrices.
 
-use super::compress::{Target, compress_block, keepable};
+use super::compress::{Target, compress_block, keepable, rows_of_tasks};
 use super::{Method, Options, check, group};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
+use crate::kernels::cpu::cpu;
 use crate::kernels::{CopyJob, ExpandJob, Kernels};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -71,7 +72,7 @@ pub fn prune(
         // Groups of rows must stay whole; the columns, whole groups of every pattern.
         _ => (group::band(pattern), TILE_ROWS * TILE_COLS / group::band(pattern) / 16 * 16),
     };
-    for_each_tile(options, (a.rows, a.cols), tile, |row, col, rows, cols| {
+    for_each_tile(options, to, tile, |row, col, rows, cols| {
         let (mut values, mut meta) =
             ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 4]);
         let (ld_values, ld_meta) = (pattern.row_values(cols), pattern.row_meta(cols));
@@ -148,7 +149,7 @@ pub fn decompress(
     check::apart("out", &out_span, "a.values", &spans.values)?;
     check::apart("out", &out_span, "a.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
-    for_each_tile(options, (a.rows, a.cols), (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
+    for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
         // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
         unsafe {
             let part = a.part(row, col / a.pattern.m(), rows, cols);
@@ -159,20 +160,32 @@ pub fn decompress(
     Ok(())
 }
 
-/// Calls `work(row, col, rows, cols)` for tiles of a matrix, in parallel by rows.
+/// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows. Where its columns are contiguous, tile
+/// below tile, so that what follows in memory is not far behind.
 pub(super) fn for_each_tile(
     options: &Options<'_>,
-    (rows, cols): (usize, usize),
+    out: MatRef<'_>,
     (tile_rows, tile_cols): (usize, usize),
     work: impl Fn(usize, usize, usize, usize) + Sync,
 ) {
-    if rows == 0 || cols == 0 {
+    if out.is_empty() {
         return;
     }
-    pool::run(options.pool, rows.div_ceil(tile_rows), |task, _| {
-        let row = task * tile_rows;
-        for col in (0..cols).step_by(tile_cols) {
-            work(row, col, tile_rows.min(rows - row), tile_cols.min(cols - col));
+    let (rows, cols) = (out.rows, out.cols);
+    let down = out.row_stride == 1;
+    let block = if down { rows_of_tasks(options, rows, tile_rows) } else { tile_rows };
+    pool::run(options.pool, rows.div_ceil(block), |task, _| {
+        let first = task * block;
+        let last = rows.min(first + block);
+        let tile = |row: usize, col: usize| {
+            work(row, col, tile_rows.min(last - row), tile_cols.min(cols - col));
+        };
+        if down {
+            for col in (0..cols).step_by(tile_cols) {
+                (first..last).step_by(tile_rows).for_each(|row| tile(row, col));
+            }
+        } else {
+            (0..cols).step_by(tile_cols).for_each(|col| tile(first, col));
         }
     });
 }
@@ -206,6 +219,8 @@ pub(super) unsafe fn expand_tile(
                 to: out.col_stride,
                 rows: a.rows,
                 cols: a.cols,
+                // The tile below.
+                far_next: cpu().far_into_l2,
             });
         } else {
             for i in 0..a.rows {

@@ -150,12 +150,13 @@ impl Tile {
         let (target, to) = (self.entries.as_mut_ptr(), SIDE.cast_signed());
         // SAFETY: the tile lies in `a`, and `entries` holds it.
         unsafe {
+            let from = a.row_stride;
+            let job = CopyJob { source, from, target, to, rows, cols, far_next: false };
             if a.col_stride == 1 {
-                let from = a.row_stride;
-                (kernels.pack)(&CopyJob { source, from, target, to, rows, cols });
+                (kernels.pack)(&job);
             } else if a.row_stride == 1 {
                 let from = a.col_stride;
-                (kernels.transpose)(&CopyJob { source, from, target, to, rows: cols, cols: rows });
+                (kernels.transpose)(&CopyJob { from, rows: cols, cols: rows, ..job });
             } else {
                 for i in 0..rows {
                     for j in 0..cols {

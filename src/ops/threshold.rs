@@ -166,6 +166,7 @@ unsafe fn store(kernels: &Kernels, tile: *const f32, to: MatRef<'_>) {
         to: if to.col_stride == 1 { to.row_stride } else { to.col_stride },
         rows: to.rows,
         cols: to.cols,
+        far_next: false,
     };
     // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
     unsafe {

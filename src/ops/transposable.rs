@@ -157,7 +157,7 @@ pub fn prune_transposable(
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = by_memory(w);
     let to = if transposed { to.t() } else { to };
-    for_each_tile(options, (a.rows, a.cols), (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
+    for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
         let (mut values, mut meta) =
             ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 8]);
         let (ld_values, ld_meta) = (PATTERN.row_values(cols), PATTERN.row_meta(cols));

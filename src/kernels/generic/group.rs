@@ -2,7 +2,7 @@
 //! micro-kernel of the product.
 
 use super::Lanes;
-use super::lanes::{MAX_LANES, copy_elements};
+use super::lanes::{LINE, MAX_LANES, copy_elements};
 use crate::kernels::group::{
     Ahead, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
 };
@@ -11,8 +11,6 @@ use std::mem::MaybeUninit;
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
 const OCTET: usize = 8;
-/// f32s of a cache line.
-const LINE: usize = 16;
 /// So few kept entries are not interrupted for what is fetched.
 const SHORT: usize = 64;
 

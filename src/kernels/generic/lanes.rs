@@ -268,6 +268,9 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
 /// The widest vector of any level, in 32-bit lanes.
 pub(crate) const MAX_LANES: usize = 16;
 
+/// f32s of a cache line.
+pub(crate) const LINE: usize = 16;
+
 /// [`Lanes::pack_codes`] in words of 32 bits.
 ///
 /// # Safety

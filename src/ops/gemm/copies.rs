@@ -40,12 +40,13 @@ impl Product<'_> {
         let MatRef { data, rows, cols, .. } = source;
         // SAFETY: a level that the CPU has; the caller's promise.
         unsafe {
+            let from = source.row_stride;
+            let job = CopyJob { source: data, from, target, to, rows, cols, far_next: false };
             if source.col_stride == 1 {
-                let from = source.row_stride;
-                (self.kernels.pack)(&CopyJob { source: data, from, target, to, rows, cols });
+                (self.kernels.pack)(&job);
             } else if source.row_stride == 1 {
-                let (from, rows, cols) = (source.col_stride, cols, rows);
-                (self.kernels.transpose)(&CopyJob { source: data, from, target, to, rows, cols });
+                let from = source.col_stride;
+                (self.kernels.transpose)(&CopyJob { from, rows: cols, cols: rows, ..job });
             } else {
                 for i in 0..rows {
                     for j in 0..cols {
@@ -66,8 +67,16 @@ impl Product<'_> {
         // SAFETY: a level that the CPU has; the caller's promise.
         unsafe {
             if part.row_stride == 1 {
-                let to = part.col_stride;
-                (self.kernels.transpose)(&CopyJob { source, from, target, to, rows, cols });
+                let (to, far_next) = (part.col_stride, false);
+                (self.kernels.transpose)(&CopyJob {
+                    source,
+                    from,
+                    target,
+                    to,
+                    rows,
+                    cols,
+                    far_next,
+                });
             } else {
                 for i in 0..rows {
                     for j in 0..cols {

@@ -44,6 +44,7 @@ impl Product<'_> {
                         to: ld_values.cast_signed(),
                         rows: rows.len(),
                         cols: kept,
+                        far_next: false,
                     });
                     self.scale(
                         values,

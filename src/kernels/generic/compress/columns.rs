@@ -4,6 +4,7 @@ use super::{CHUNK, aligned, pointer, uninit};
 use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
+use crate::kernels::generic::lanes::LINE;
 use crate::kernels::generic::philox::words_of_strip;
 use crate::pattern::index_bits;
 
@@ -13,8 +14,6 @@ const BAND: usize = 16;
 const DRAW: usize = 2 * CHUNK * BAND;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
-/// Values of a line of the caches.
-const LINE: usize = 64 / size_of::<f32>();
 
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///

@@ -3,13 +3,16 @@
 use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
-use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
+use crate::kernels::generic::lanes::{LINE, MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended, words_of_row};
 use crate::kernels::generic::twice::Twice;
 use crate::kernels::{CompressJob, RngKey};
 use crate::pattern::index_bits;
 use crate::rng::PHILOX_ROUNDS;
 
+/// How many entries ahead of what is selected A is fetched: more than a page of memory, at whose end CPUs stop fetching
+/// by themselves.
+const AHEAD: usize = 1024;
 /// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
 ///
 /// # Safety
@@ -33,6 +36,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
         E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
     let (mut now, mut drawn) = (words[0], false);
     let mut next = words[0].wrapping_add(CHUNK);
+    let (rows_ahead, cols_ahead) = (AHEAD / job.cols, AHEAD % job.cols);
     for i in 0..job.rows {
         // SAFETY: row i of A, of the values and of the metadata.
         let (a, values, meta) = unsafe {
@@ -46,6 +50,12 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
         let mut first = 0;
         while first < groups {
             let count = CHUNK.min(groups - first);
+            let (row_ahead, col_ahead) = match first * M + cols_ahead {
+                col if col < job.cols => (i + rows_ahead, col),
+                col => (i + rows_ahead + 1, col - job.cols),
+            };
+            let ahead = row_ahead.cast_signed().wrapping_mul(job.row_stride);
+            let ahead = job.a.wrapping_offset(ahead).wrapping_add(col_ahead);
             if meanwhile && (first + CHUNK) * M <= job.cols {
                 let group = job.group0 + first as u32;
                 let last = first + CHUNK >= groups;
@@ -56,7 +66,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     if !drawn {
                         words_of_row(l, &job.key, row, group, 0, now);
                     }
-                    let chunk = Chunk { a: a.add(first * M), values: values.add(first * N) };
+                    let chunk = Chunk { a: a.add(first * M), values: values.add(first * N), ahead };
                     let codes = codes.as_mut_ptr();
                     chunk.select::<L, E, N, M>(l, &job.key, after, (now, next), codes);
                     pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
@@ -103,6 +113,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         (from, to) = (padded.as_ptr(), kept.as_mut_ptr());
                     }
                     some_groups::<L, E, N, M>(l, from, drawn, to, codes);
+                    fetch::<L, M>(l, ahead.wrapping_add(v * M));
                     if !whole {
                         copy_elements(to, values.add(g * N), (groups - g) * N);
                     }
@@ -137,6 +148,14 @@ const fn in_pairs<L: Lanes>(m: usize) -> bool {
     m == 4 || (m == 8 && L::REGISTERS >= 32)
 }
 
+/// Fetches `COUNT` groups, which may lie anywhere.
+#[inline(always)]
+fn fetch<L: Lanes, const M: usize>(l: L, a: *const f32) {
+    for line in 0..(L::COUNT * M).div_ceil(LINE) {
+        l.prefetch_far(a.wrapping_add(line * LINE));
+    }
+}
+
 /// Selects of `COUNT` whole groups.
 ///
 /// # Safety
@@ -161,6 +180,8 @@ unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
 struct Chunk {
     a: *const f32,
     values: *mut f32,
+    /// As many entries to fetch.
+    ahead: *const f32,
 }
 
 impl Chunk {
@@ -183,6 +204,7 @@ impl Chunk {
             macro_rules! quarter {
                 ($q:literal $from:literal $to:literal) => {
                     let v = (4 * part + $q) * L::COUNT;
+                    fetch::<L, M>(l, self.ahead.wrapping_add(v * M));
                     // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
                     unsafe {
                         if !in_pairs::<L>(M) {
