@@ -226,6 +226,8 @@ pub(crate) struct TransposableJob {
     pub(crate) along: Option<KeptRows>,
     /// The kept entries by its columns: rows of its transpose.
     pub(crate) across: Option<KeptRows>,
+    /// See [`cpu::Cpu`].
+    pub(crate) far_into_l2: bool,
 }
 
 impl TransposableJob {

@@ -7,6 +7,7 @@ use super::{Options, check::Span};
 use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
+use crate::kernels::cpu::cpu;
 use crate::kernels::{KeptRows, TransposableJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -252,5 +253,6 @@ fn job(
         transposed,
         along,
         across,
+        far_into_l2: cpu().far_into_l2,
     }
 }

@@ -158,6 +158,12 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// The same, into a second-level cache.
     #[inline(always)]
     fn prefetch_far(self, _: *const f32) {}
+    /// One of many lines that lie a large stride apart: into the cache that the CPU likes them in, see
+    /// [`Cpu`](crate::kernels::cpu::Cpu).
+    #[inline(always)]
+    fn prefetch_strided(self, far_into_l2: bool, p: *const f32) {
+        if far_into_l2 { self.prefetch_far(p) } else { self.prefetch(p) }
+    }
 
     /// # Safety
     /// As [`load`](Lanes::load).

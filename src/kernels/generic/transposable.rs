@@ -3,7 +3,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::{MAX_LANES, copy_elements};
+use super::lanes::{LINE, MAX_LANES, copy_elements};
 use crate::kernels::{KeptRows, TransposableJob};
 
 /// Tiles side by side that are chosen before their rows' indices are packed: whole bytes.
@@ -173,34 +173,30 @@ unsafe fn chunks<L: Lanes, const TRANSPOSED: bool>(l: L, job: &TransposableJob) 
     let mut codes = uninit::<u32, { 4 * BAND * CHUNK }>();
     let mut columns = uninit::<f32, { 4 * KEPT * MAX_LANES }>();
     let (tile_rows, groups) = (job.rows.div_ceil(4), job.cols.div_ceil(4));
-    // Without columns a row of tiles at a time: fewer streams of memory.
-    let height = if job.across.is_some() { BAND } else { 1 };
-    let mut row = 0;
-    while row < tile_rows {
-        let mut first = 0;
-        while first < groups {
-            let chunk = Chunk {
-                row,
-                height: height.min(tile_rows - row),
-                first,
-                count: CHUNK.min(groups - first),
-                codes: pointer(&mut codes),
-                columns: pointer(&mut columns),
-            };
-            // SAFETY: tiles that exist; the buffers hold a chunk.
-            unsafe {
-                let mut v = 0;
-                while v < chunk.count {
-                    chunk.choose::<L, TRANSPOSED>(l, job, v);
-                    v += L::COUNT;
-                }
-                if let Some(along) = job.along {
-                    chunk.write_codes(l, along, job.rows);
-                }
+    // With columns down them, so that what follows in memory is written soon; else a row of tiles at a time: fewer
+    // streams of memory.
+    let (height, width) = if job.across.is_some() { (BAND, CHUNK) } else { (1, groups) };
+    let mut left = 0;
+    while left < groups {
+        let mut row = 0;
+        while row < tile_rows {
+            let mut first = left;
+            while first < groups.min(left + width) {
+                let chunk = Chunk {
+                    row,
+                    height: height.min(tile_rows - row),
+                    first,
+                    count: CHUNK.min(groups - first),
+                    codes: pointer(&mut codes),
+                    columns: pointer(&mut columns),
+                };
+                // SAFETY: tiles that exist; the buffers hold a chunk.
+                unsafe { chunk.compress::<L, TRANSPOSED>(l, job) };
+                first += CHUNK;
             }
-            first += CHUNK;
+            row += height;
         }
-        row += height;
+        left += width;
     }
 }
 
@@ -217,6 +213,52 @@ struct Chunk {
 }
 
 impl Chunk {
+    /// # Safety
+    /// The tiles must be readable, and writable where they go; the buffers hold them.
+    #[inline(always)]
+    unsafe fn compress<L: Lanes, const TRANSPOSED: bool>(&self, l: L, job: &TransposableJob) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut v = 0;
+            while v < self.count {
+                self.choose::<L, TRANSPOSED>(l, job, v);
+                v += L::COUNT;
+            }
+            if let Some(along) = job.along {
+                self.write_codes(l, along, job.rows);
+            }
+        }
+    }
+
+    /// Fetches what the tiles after those from group `first + v` on, as many and as high, are read from and written to:
+    /// part `t` of [`BAND`], as so much at once would keep others from memory.
+    #[inline(always)]
+    fn fetch<L: Lanes>(&self, l: L, job: &TransposableJob, v: usize, t: usize) {
+        let (row, g) = match v + L::COUNT {
+            v if v < self.count => (self.row, self.first + v),
+            _ => (self.row + BAND, self.first),
+        };
+        for row in 4 * (row + t)..4 * (row + t + 1) {
+            let a = job.a.wrapping_offset(row.cast_signed().wrapping_mul(job.row_stride));
+            for line in 0..(4 * L::COUNT).div_ceil(LINE) {
+                l.prefetch_strided(job.far_into_l2, a.wrapping_add(4 * g + line * LINE));
+            }
+            if let Some(along) = job.along {
+                let values = along.values.wrapping_add(row.wrapping_mul(along.ld_values));
+                for line in 0..(2 * L::COUNT).div_ceil(LINE) {
+                    l.prefetch_strided(job.far_into_l2, values.wrapping_add(2 * g + line * LINE));
+                }
+            }
+        }
+        if let Some(across) = job.across {
+            let columns = 4 * L::COUNT / BAND;
+            for column in 4 * g + t * columns..4 * g + (t + 1) * columns {
+                let values = across.values.wrapping_add(column.wrapping_mul(across.ld_values));
+                l.prefetch_strided(job.far_into_l2, values.wrapping_add(2 * row));
+            }
+        }
+    }
+
     /// The tiles of COUNT groups, from group `first + v` on.
     ///
     /// # Safety
@@ -277,6 +319,7 @@ impl Chunk {
                 }
             }
             if job.across.is_some() {
+                self.fetch(l, job, v, t);
                 for j in 0..4 {
                     let column = [x[0][j], x[1][j], x[2][j], x[3][j]];
                     let [a, b] = two(l, column, [kept[0][j], kept[1][j], kept[2][j], kept[3][j]]);
