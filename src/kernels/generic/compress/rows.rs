@@ -10,8 +10,8 @@ use crate::kernels::{CompressJob, RngKey};
 use crate::pattern::index_bits;
 use crate::rng::PHILOX_ROUNDS;
 
-/// How many entries ahead of what is selected A is fetched: more than a page of memory, at whose end CPUs stop fetching
-/// by themselves.
+/// How many entries ahead of what is selected A is fetched: a page of memory. CPUs, which fetch ahead by themselves, stop
+/// where one ends.
 const AHEAD: usize = 1024;
 /// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
 ///
