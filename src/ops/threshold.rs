@@ -1,9 +1,11 @@
 //! Stochastic pruning at one threshold for the whole matrix.
 
+use super::compress::rows_of_tasks;
 use super::reduce::{SIDE, Tile};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
+use crate::kernels::cpu::cpu;
 use crate::kernels::tensor::ThresholdJob;
 use crate::kernels::{CopyJob, Kernels, RngKey};
 use crate::matrix::{MatMut, MatRef};
@@ -75,7 +77,12 @@ pub fn prune_threshold(
     }
 
     let direct = a.col_stride == 1 && to.col_stride == 1;
-    let band = if direct { BAND } else { SIDE };
+    let band = match (direct, to.row_stride) {
+        (true, _) => BAND,
+        // Tile below tile, so that what follows in memory is not far behind.
+        (false, 1) => rows_of_tasks(options, a.rows, SIDE),
+        _ => SIDE,
+    };
     pool::run(options.pool, a.rows.div_ceil(band), |task, _| {
         let rows = task * band..a.rows.min((task + 1) * band);
         let (a, to) = (a.part(rows.clone(), 0..a.cols), to.part(rows.clone(), 0..a.cols));
@@ -127,7 +134,7 @@ unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out
     unsafe { (kernels.tensor.threshold)(&job) };
 }
 
-/// Any strides, by way of a tile: at most [`SIDE`] rows.
+/// Any strides, by way of tiles.
 ///
 /// # Safety
 /// As [`prune_rows`].
@@ -137,18 +144,20 @@ unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, ou
     let mut tile = Tile::new();
     let mut col = 0;
     while col < a.cols {
-        let at = rng.at(rng.row0, rng.col0 + col as u64);
         // Up to where the next words begin.
-        let width = SIDE - (at.col0 % SIDE as u64) as usize;
-        // SAFETY: the tile lies in both; it is read whole before it is written.
-        unsafe {
-            tile.load(kernels, a, (0, a.rows), (col, width));
-            let data = tile.entries.as_mut_ptr();
-            let side = SIDE.cast_signed();
-            let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);
-            prune_rows(kernels, at, alpha, view, view);
-            let to = out.part(0..tile.rows, col..col + tile.cols);
-            store(kernels, data, to);
+        let width = SIDE - ((rng.col0 + col as u64) % SIDE as u64) as usize;
+        for row in (0..a.rows).step_by(SIDE) {
+            let at = rng.at(rng.row0 + row as u64, rng.col0 + col as u64);
+            // SAFETY: the tile lies in both; it is read whole before it is written.
+            unsafe {
+                tile.load(kernels, a, (row, SIDE), (col, width));
+                let data = tile.entries.as_mut_ptr();
+                let side = SIDE.cast_signed();
+                let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);
+                prune_rows(kernels, at, alpha, view, view);
+                let to = out.part(row..row + tile.rows, col..col + tile.cols);
+                store(kernels, data, to);
+            }
         }
         col += width;
     }
@@ -166,7 +175,7 @@ unsafe fn store(kernels: &Kernels, tile: *const f32, to: MatRef<'_>) {
         to: if to.col_stride == 1 { to.row_stride } else { to.col_stride },
         rows: to.rows,
         cols: to.cols,
-        far_next: false,
+        far_next: cpu().far_into_l2,
     };
     // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
     unsafe {

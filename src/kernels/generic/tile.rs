@@ -345,10 +345,11 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
         while j < cols {
             // SAFETY: a square that lies in both.
             unsafe {
-                if job.far_next && i == 0 {
-                    // The last of as many elements: where these end within a line, the first are on it, too.
+                if job.far_next && i.is_multiple_of(LINE) {
+                    // The last of a line's length of elements: if they begin within a line, that one is fetched, or
+                    // written, already.
                     for k in 0..L::COUNT {
-                        l.prefetch_far(job.target_at(j + k, 2 * job.rows - 1));
+                        l.prefetch_far(job.target_at(j + k, i + job.rows + LINE - 1));
                     }
                 }
                 l.transpose(job.source_at(i, j), job.from, job.target_at(j, i), job.to);
