@@ -281,6 +281,15 @@ pub(crate) fn threads(pool: Option<&Pool>, tasks: usize) -> usize {
     pool.and_then(|p| p.workers().map(|_| p.threads)).unwrap_or(1).min(tasks.max(1))
 }
 
+/// How many of `rows` a task is given: all of them without a pool, else so many, a multiple of `whole`, that there are
+/// some tasks for each thread.
+pub(crate) fn rows_of_tasks(pool: Option<&Pool>, rows: usize, whole: usize) -> usize {
+    match threads(pool, usize::MAX) {
+        1 => rows,
+        threads => rows.div_ceil(4 * threads).next_multiple_of(whole),
+    }
+}
+
 /// Runs `work(task, thread)` for every task, each exactly once, and returns when all are done.
 ///
 /// `thread` is below [`threads`], and no two tasks run at once with the same one. Tasks are handed

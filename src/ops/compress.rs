@@ -68,7 +68,7 @@ pub fn compress(
         1 => kernels.lanes,
         _ => group::band(to.pattern),
     };
-    let block = rows_of_tasks(options, a.rows, whole);
+    let block = pool::rows_of_tasks(options.pool, a.rows, whole);
     let target = Target {
         values: to.values.cast_mut(),
         ld_values: to.ld_values,
@@ -91,15 +91,6 @@ pub fn compress(
         }
     });
     Ok(())
-}
-
-/// How many of `rows` a task is given: all of them without a pool, else so many, a multiple of `whole`, that there are
-/// some tasks for each thread.
-pub(super) fn rows_of_tasks(options: &Options<'_>, rows: usize, whole: usize) -> usize {
-    match pool::threads(options.pool, usize::MAX) {
-        1 => rows,
-        threads => rows.div_ceil(4 * threads).next_multiple_of(whole),
-    }
 }
 
 /// Where compressed rows go.

@@ -1,6 +1,6 @@
 //! Dense forms of pruned matrices.
 
-use super::compress::{Target, compress_block, keepable, rows_of_tasks};
+use super::compress::{Target, compress_block, keepable};
 use super::{Method, Options, check, group};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
@@ -173,7 +173,7 @@ pub(super) fn for_each_tile(
     }
     let (rows, cols) = (out.rows, out.cols);
     let down = out.row_stride == 1;
-    let block = if down { rows_of_tasks(options, rows, tile_rows) } else { tile_rows };
+    let block = if down { pool::rows_of_tasks(options.pool, rows, tile_rows) } else { tile_rows };
     pool::run(options.pool, rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = rows.min(first + block);

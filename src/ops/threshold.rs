@@ -1,6 +1,5 @@
 //! Stochastic pruning at one threshold for the whole matrix.
 
-use super::compress::rows_of_tasks;
 use super::reduce::{SIDE, Tile};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
@@ -80,7 +79,7 @@ pub fn prune_threshold(
     let band = match (direct, to.row_stride) {
         (true, _) => BAND,
         // Tile below tile, so that what follows in memory is not far behind.
-        (false, 1) => rows_of_tasks(options, a.rows, SIDE),
+        (false, 1) => pool::rows_of_tasks(options.pool, a.rows, SIDE),
         _ => SIDE,
     };
     pool::run(options.pool, a.rows.div_ceil(band), |task, _| {

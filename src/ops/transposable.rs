@@ -105,11 +105,7 @@ pub fn compress_transposable(
     let (a, transposed) = by_memory(w);
     let (along, across) = if transposed { (out_t, out) } else { (out, out_t) };
     let (along, across) = (along.map(target), across.map(target));
-    let threads = pool::threads(options.pool, usize::MAX);
-    let block = match threads {
-        1 => a.rows,
-        _ => a.rows.div_ceil(4 * threads).next_multiple_of(UNIT),
-    };
+    let block = pool::rows_of_tasks(options.pool, a.rows, UNIT);
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let part = a.part(first..a.rows.min(first + block), 0..a.cols);
