@@ -171,21 +171,18 @@ pub(super) fn for_each_tile(
     if out.is_empty() {
         return;
     }
-    let (rows, cols) = (out.rows, out.cols);
-    let down = out.row_stride == 1;
-    let block = if down { pool::rows_of_tasks(options.pool, rows, tile_rows) } else { tile_rows };
+    let MatRef { rows, cols, .. } = out;
+    let block = match out.row_stride {
+        1 => pool::rows_of_tasks(options.pool, rows, tile_rows),
+        _ => tile_rows,
+    };
     pool::run(options.pool, rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = rows.min(first + block);
-        let tile = |row: usize, col: usize| {
-            work(row, col, tile_rows.min(last - row), tile_cols.min(cols - col));
-        };
-        if down {
-            for col in (0..cols).step_by(tile_cols) {
-                (first..last).step_by(tile_rows).for_each(|row| tile(row, col));
+        for col in (0..cols).step_by(tile_cols) {
+            for row in (first..last).step_by(tile_rows) {
+                work(row, col, tile_rows.min(last - row), tile_cols.min(cols - col));
             }
-        } else {
-            (0..cols).step_by(tile_cols).for_each(|col| tile(first, col));
         }
     });
 }

@@ -292,9 +292,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
         for r in part..part + R / parts {
             // One of the next rows of C.
             let next = c.wrapping_offset((R + r).cast_signed().wrapping_mul(ldc)).cast_const();
-            for line in 0..width.div_ceil(LINE) {
-                l.prefetch(next.wrapping_add(line * LINE));
-            }
+            l.prefetch_lines(false, next, width);
             fetch.step(l);
         }
         let end = job.count * (part + 1) / parts;

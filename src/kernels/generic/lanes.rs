@@ -158,11 +158,13 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// The same, into a second-level cache.
     #[inline(always)]
     fn prefetch_far(self, _: *const f32) {}
-    /// One of many lines that lie a large stride apart: into the cache that the CPU likes them in, see
-    /// [`Cpu`](crate::kernels::cpu::Cpu).
+    /// The lines of `count` elements from `p` on, into a second-level cache or a first.
     #[inline(always)]
-    fn prefetch_strided(self, far_into_l2: bool, p: *const f32) {
-        if far_into_l2 { self.prefetch_far(p) } else { self.prefetch(p) }
+    fn prefetch_lines(self, into_l2: bool, p: *const f32, count: usize) {
+        for line in 0..count.div_ceil(LINE) {
+            let p = p.wrapping_add(line * LINE);
+            if into_l2 { self.prefetch_far(p) } else { self.prefetch(p) }
+        }
     }
 
     /// # Safety

@@ -196,9 +196,7 @@ unsafe fn some_rows<
     }
     // The values of the next rows, which a leading dimension hides from the hardware.
     for values in there.0 {
-        for line in 0..2 {
-            l.prefetch(values.wrapping_add(line * LINE));
-        }
+        l.prefetch_lines(false, values, 2 * LINE);
     }
     if !job.far.is_null() {
         for r in 0..R {

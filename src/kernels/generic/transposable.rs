@@ -3,7 +3,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::{LINE, MAX_LANES, copy_elements};
+use super::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::{KeptRows, TransposableJob};
 
 /// Tiles side by side that are chosen before their rows' indices are packed: whole bytes.
@@ -238,23 +238,20 @@ impl Chunk {
             v if v < self.count => (self.row, self.first + v),
             _ => (self.row + BAND, self.first),
         };
+        let into_l2 = job.far_into_l2;
         for row in 4 * (row + t)..4 * (row + t + 1) {
             let a = job.a.wrapping_offset(row.cast_signed().wrapping_mul(job.row_stride));
-            for line in 0..(4 * L::COUNT).div_ceil(LINE) {
-                l.prefetch_strided(job.far_into_l2, a.wrapping_add(4 * g + line * LINE));
-            }
+            l.prefetch_lines(into_l2, a.wrapping_add(4 * g), 4 * L::COUNT);
             if let Some(along) = job.along {
                 let values = along.values.wrapping_add(row.wrapping_mul(along.ld_values));
-                for line in 0..(2 * L::COUNT).div_ceil(LINE) {
-                    l.prefetch_strided(job.far_into_l2, values.wrapping_add(2 * g + line * LINE));
-                }
+                l.prefetch_lines(into_l2, values.wrapping_add(2 * g), 2 * L::COUNT);
             }
         }
         if let Some(across) = job.across {
             let columns = 4 * L::COUNT / BAND;
             for column in 4 * g + t * columns..4 * g + (t + 1) * columns {
                 let values = across.values.wrapping_add(column.wrapping_mul(across.ld_values));
-                l.prefetch_strided(job.far_into_l2, values.wrapping_add(2 * row));
+                l.prefetch_lines(into_l2, values.wrapping_add(2 * row), KEPT);
             }
         }
     }

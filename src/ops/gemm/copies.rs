@@ -67,15 +67,14 @@ impl Product<'_> {
         // SAFETY: a level that the CPU has; the caller's promise.
         unsafe {
             if part.row_stride == 1 {
-                let (to, far_next) = (part.col_stride, false);
                 (self.kernels.transpose)(&CopyJob {
                     source,
                     from,
                     target,
-                    to,
+                    to: part.col_stride,
                     rows,
                     cols,
-                    far_next,
+                    far_next: false,
                 });
             } else {
                 for i in 0..rows {

@@ -167,7 +167,7 @@ impl Band {
                     *x = unsafe { l.load(column.wrapping_add(rows)) };
                     if strip == 0 {
                         let next = column.wrapping_offset(ahead);
-                        l.prefetch_strided(job.far_into_l2, next);
+                        l.prefetch_lines(job.far_into_l2, next, 1);
                     }
                 }
                 // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 rows of the band.
@@ -217,7 +217,7 @@ impl Band {
                     for lane in 0..L::COUNT {
                         let next = (lane + BAND).cast_signed();
                         let next = target.wrapping_offset(next.wrapping_mul(stride));
-                        l.prefetch_strided(job.far_into_l2, next);
+                        l.prefetch_lines(job.far_into_l2, next, 1);
                     }
                 }
                 for square in 0..(batch * N) / L::COUNT {

@@ -3,7 +3,7 @@
 use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
-use crate::kernels::generic::lanes::{LINE, MAX_LANES, copy_elements};
+use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended, words_of_row};
 use crate::kernels::generic::twice::Twice;
 use crate::kernels::{CompressJob, RngKey};
@@ -13,6 +13,7 @@ use crate::rng::PHILOX_ROUNDS;
 /// How many entries ahead of what is selected A is fetched: a page of memory. CPUs, which fetch ahead by themselves, stop
 /// where one ends.
 const AHEAD: usize = 1024;
+
 /// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
 ///
 /// # Safety
@@ -113,7 +114,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         (from, to) = (padded.as_ptr(), kept.as_mut_ptr());
                     }
                     some_groups::<L, E, N, M>(l, from, drawn, to, codes);
-                    fetch::<L, M>(l, ahead.wrapping_add(v * M));
+                    l.prefetch_lines(true, ahead.wrapping_add(v * M), L::COUNT * M);
                     if !whole {
                         copy_elements(to, values.add(g * N), (groups - g) * N);
                     }
@@ -146,14 +147,6 @@ const fn meanwhile<L: Lanes>(n: usize, m: usize) -> bool {
 /// Whether two vectors of groups go side by side then: where their chains are short, M of 2, nothing is gained.
 const fn in_pairs<L: Lanes>(m: usize) -> bool {
     m == 4 || (m == 8 && L::REGISTERS >= 32)
-}
-
-/// Fetches `COUNT` groups, which may lie anywhere.
-#[inline(always)]
-fn fetch<L: Lanes, const M: usize>(l: L, a: *const f32) {
-    for line in 0..(L::COUNT * M).div_ceil(LINE) {
-        l.prefetch_far(a.wrapping_add(line * LINE));
-    }
 }
 
 /// Selects of `COUNT` whole groups.
@@ -204,7 +197,7 @@ impl Chunk {
             macro_rules! quarter {
                 ($q:literal $from:literal $to:literal) => {
                     let v = (4 * part + $q) * L::COUNT;
-                    fetch::<L, M>(l, self.ahead.wrapping_add(v * M));
+                    l.prefetch_lines(true, self.ahead.wrapping_add(v * M), L::COUNT * M);
                     // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
                     unsafe {
                         if !in_pairs::<L>(M) {
