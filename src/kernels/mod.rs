@@ -59,6 +59,8 @@ pub(crate) struct CompressJob {
     pub(crate) group0: u32,
     /// See [`cpu::Cpu`].
     pub(crate) far_into_l2: bool,
+    /// The values are more than caches hold: they may be written past them.
+    pub(crate) stream: bool,
 }
 
 impl CompressJob {

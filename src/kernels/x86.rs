@@ -1,6 +1,6 @@
 //! What the levels of x86-64 have in common below their vectors.
 
-use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_sfence};
 
 /// [`Lanes::prefetch`](super::generic::Lanes::prefetch).
 #[inline(always)]
@@ -25,4 +25,14 @@ pub(super) fn opaque(mut p: *const f32) -> *const f32 {
         std::arch::asm!("/* {0} */", inout(reg) p, options(pure, nomem, nostack, preserves_flags));
     }
     p
+}
+
+/// [`Lanes::end_of_streams`](super::generic::Lanes::end_of_streams).
+#[inline(always)]
+pub(super) fn store_fence() {
+    #[allow(unused_unsafe, reason = "safe since Rust 1.95")]
+    // SAFETY: every x86-64 has SSE.
+    unsafe {
+        _mm_sfence();
+    }
 }

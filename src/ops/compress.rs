@@ -1,5 +1,8 @@
 //! A -> N:M form.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Method, Options, check, group};
 use crate::compressed::CompressedMut;
 use crate::dispatch::kernels_for;
@@ -9,6 +12,10 @@ use crate::kernels::{CompressJob, Kernels, RngKey};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use crate::pool;
+
+/// So many values, 32 MiB, fill what caches a thread has to itself on most CPUs: written past them, they need not be read
+/// before.
+const STREAM_FROM: usize = 1 << 23;
 
 /// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
 ///
@@ -22,7 +29,8 @@ use crate::pool;
 /// What lies between the rows of `out` is not written.
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, those of an `a` with contiguous columns are written
+/// past the caches where `out` has its rows a multiple of 64 bytes apart.
 ///
 /// # Errors
 /// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2), [`Error::Ungrouped`] (methods
@@ -74,6 +82,7 @@ pub fn compress(
         ld_values: to.ld_values,
         meta: to.meta.cast_mut(),
         ld_meta: to.ld_meta,
+        stream: a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM,
     };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
@@ -100,6 +109,8 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
+    /// More values than caches hold: see [`CompressJob::stream`].
+    pub(super) stream: bool,
 }
 
 // SAFETY: pointers to memory that tasks share out by rows.
@@ -151,6 +162,7 @@ pub(super) unsafe fn compress_block(
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
         far_into_l2: cpu().far_into_l2,
+        stream: target.stream,
     };
     let of = kernels.of(pattern);
     let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };

@@ -222,6 +222,7 @@ fn target(out: CompressedRef<'_>) -> Target {
         ld_values: out.ld_values,
         meta: out.meta.cast_mut(),
         ld_meta: out.ld_meta,
+        stream: false,
     }
 }
 

@@ -206,6 +206,7 @@ impl Lanewise for Avx2 {
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
     const REGISTERS: usize = 16;
+    const STREAMS: bool = true;
     #[inline(always)]
     fn iota(self) -> __m256i {
         self.0.avx._mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
@@ -257,6 +258,15 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     fn counted_from(self, p: *const f32) -> *const f32 {
         x86::opaque(p)
+    }
+    #[inline(always)]
+    unsafe fn stream(self, p: *mut f32, a: __m256) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm256_stream_ps(p, a) }
+    }
+    #[inline(always)]
+    fn end_of_streams(self) {
+        x86::store_fence();
     }
     #[inline(always)]
     fn prefetch(self, p: *const f32) {

@@ -198,6 +198,7 @@ impl Lanewise for Avx512 {
 // SAFETY: sixteen lanes in 512 bits.
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;
+    const STREAMS: bool = true;
     #[inline(always)]
     fn iota(self) -> __m512i {
         self.0.avx512f._mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -255,6 +256,15 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     fn counted_from(self, p: *const f32) -> *const f32 {
         x86::opaque(p)
+    }
+    #[inline(always)]
+    unsafe fn stream(self, p: *mut f32, a: __m512) {
+        // SAFETY: the token; the caller's promise.
+        unsafe { _mm512_stream_ps(p, a) }
+    }
+    #[inline(always)]
+    fn end_of_streams(self) {
+        x86::store_fence();
     }
     #[inline(always)]
     fn prefetch(self, p: *const f32) {

@@ -119,6 +119,8 @@ pub(crate) unsafe trait Lanes: Lanewise {
     const WRITTEN_OUT: bool = true;
     /// Vector registers: what is worked on side by side should stay in them.
     const REGISTERS: usize = 32;
+    /// Whether there are stores past the caches.
+    const STREAMS: bool = false;
 
     /// 0, 1, 2, ... by lane.
     fn iota(self) -> Self::U;
@@ -137,6 +139,20 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// # Safety
     /// `COUNT` elements from `p` on must be writable.
     unsafe fn store(self, p: *mut f32, a: Self::F);
+    /// A store past the caches, where there are such: it may be seen late, and out of order, until
+    /// [`end_of_streams`](Lanes::end_of_streams).
+    ///
+    /// # Safety
+    /// As [`store`](Lanes::store); `p` is a multiple of the vector's size, and nothing accesses the elements before
+    /// [`end_of_streams`](Lanes::end_of_streams).
+    #[inline(always)]
+    unsafe fn stream(self, p: *mut f32, a: Self::F) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(p, a) };
+    }
+    /// What this thread has streamed is memory like any other now.
+    #[inline(always)]
+    fn end_of_streams(self) {}
     /// Four elements, for [`nth_of_four`](Lanes::nth_of_four).
     ///
     /// # Safety

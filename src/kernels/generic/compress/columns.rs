@@ -4,22 +4,29 @@ use super::{CHUNK, aligned, pointer, uninit};
 use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
-use crate::kernels::generic::lanes::LINE;
+use crate::kernels::generic::lanes::{LINE, MAX_LANES};
 use crate::kernels::generic::philox::words_of_strip;
 use crate::pattern::index_bits;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
 const BAND: usize = 16;
-/// The words of a band: two chunks.
-const DRAW: usize = 2 * CHUNK * BAND;
+/// The words of a chunk of a band.
+const DRAW: usize = CHUNK * BAND;
+/// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
+const DRAWS: usize = 8;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
 
+/// Columns that a streamed part is wide: few enough for what is fetched of them to stay in a second-level cache where
+/// they lie a power of two apart.
+const NARROW: usize = 64;
+
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
-/// Bands of rows go through a chunk of groups together, a strip of COUNT rows to a vector; a batch of
-/// groups whose values fill a line is transposed at a time, as compressed rows are contiguous.
-/// What is not whole strips, and a whole batch, of unit stride goes through a small padded copy first.
+/// Bands of rows go through a chunk of groups together, a strip of COUNT rows to a vector; groups whose values fill a line
+/// are transposed at a time, as compressed rows are contiguous. What is not whole strips and groups of unit stride goes
+/// through a small padded copy first. Values that are streamed are more than caches hold, and so is A: several bands go
+/// through a narrow part of the chunk after another.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn).
@@ -29,41 +36,97 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     job: &CompressJob,
 ) {
     let groups = job.cols.div_ceil(M);
-    let mut words = uninit::<u32, { 2 * DRAW }>();
-    let mut codes = uninit::<u32, { CHUNK * BAND }>();
-    let mut first = 0;
-    while first < groups {
-        let count = CHUNK.min(groups - first);
-        let mut row = 0;
-        while row < job.rows {
-            let rows = BAND.min(job.rows - row);
-            let (words, codes) = (pointer(&mut words), pointer(&mut codes));
-            let mut band = Band { row, rows, first, count, words, codes };
-            // SAFETY: there is room for two chunks of a band's words, twice; the rows and groups exist.
-            unsafe {
-                if E::WORDS > 0 {
-                    band.draw::<L, E>(l, job);
-                }
-                band.compress::<L, E, N, M>(l, job);
-                band.write_codes::<N, M>(job);
+    let (stream, lead) = match groups_before_line::<N, M>(job) {
+        Some(lead) if L::STREAMS && job.stream => (true, lead),
+        _ => (false, 0),
+    };
+    let mut words = uninit::<u32, { DRAWS * DRAW }>();
+    let mut codes = uninit::<u32, DRAW>();
+    let (words, codes) = (pointer(&mut words), pointer(&mut codes));
+    for first in (0..groups).step_by(CHUNK) {
+        let end = groups.min(first + CHUNK);
+        let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
+        let draws = E::WORDS * chunks;
+        let (tall, width) = match stream {
+            true => (DRAWS / draws.max(1) * BAND, (NARROW / M).max(LINE / N)),
+            false => (BAND, CHUNK),
+        };
+        for top in (0..job.rows).step_by(tall) {
+            let bottom = job.rows.min(top + tall);
+            let band = |row: usize| Band {
+                row,
+                rows: BAND.min(bottom - row),
+                first,
+                count: end - first,
+                words: words.wrapping_add((row - top) / BAND * draws * DRAW),
+                chunks,
+                codes,
+                stream,
+                lead,
+                ahead: 0,
+            };
+            for row in (top..bottom).step_by(BAND) {
+                // SAFETY: there is room for the words of all bands; their rows and groups exist.
+                unsafe { band(row).draw::<L, E>(l, job, drawn) };
             }
-            row += BAND;
+            let mut g = first;
+            let mut next = first + lead + width;
+            while g < end {
+                for row in (top..bottom).step_by(BAND) {
+                    let mut part = band(row);
+                    part.words = part.words.wrapping_add((offset + g - first) * L::COUNT);
+                    (part.first, part.count) = (g, next.min(end) - g);
+                    part.lead = if g == first { lead } else { 0 };
+                    // What comes next in the same columns, or in those of the next part: of the last of its rows, the
+                    // line that this band, if it is not aligned, does not read as well.
+                    let (next_row, next_g) = match row + BAND {
+                        below if below < bottom => (below, g),
+                        _ if next < end => (top, next),
+                        _ => (bottom, first),
+                    };
+                    let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
+                    let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
+                    part.ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
+                    // SAFETY: the rows and groups exist, and their words are drawn.
+                    unsafe {
+                        part.compress::<L, E, N, M>(l, job);
+                        part.write_codes::<N, M>(job);
+                    }
+                }
+                (g, next) = (next, next + width);
+            }
         }
-        first += CHUNK;
+    }
+    if stream {
+        l.end_of_streams();
     }
 }
 
-/// Some rows of A on their way through a chunk.
+/// How many groups of a row come before its first whole line of values, if that is the same number in all rows and their
+/// indices are whole bytes.
+fn groups_before_line<const N: usize, const M: usize>(job: &CompressJob) -> Option<usize> {
+    let values = job.values.align_offset(LINE * size_of::<f32>());
+    let same = job.ld_values.is_multiple_of(LINE);
+    let whole = values < LINE && (values * index_bits(M)).is_multiple_of(8);
+    (same && whole && values.is_multiple_of(N)).then_some(values / N)
+}
+
+/// Some rows of A on their way through some groups.
 struct Band {
     row: usize,
     rows: usize,
     first: usize,
     count: usize,
-    /// For each strip two chunks of words, a vector a group, and [`DRAW`] behind them those of a second
-    /// draw; those of the band begin at `words`.
+    /// For each strip `chunks` of words, a vector a group, and as much behind them of a second draw.
     words: *mut u32,
+    chunks: usize,
     /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
     codes: *mut u32,
+    /// Whole lines of values are written past the caches; the first begins after `lead` groups.
+    stream: bool,
+    lead: usize,
+    /// Elements from an entry of A to one that is fetched with it. Strides defeat the hardware's guesses.
+    ahead: isize,
 }
 
 impl Band {
@@ -73,27 +136,31 @@ impl Band {
         if L::COUNT >= BAND { 1 } else { self.rows.div_ceil(L::COUNT) }
     }
 
-    /// Draws the words, and moves `words` to the first of them.
+    /// Where the words of a strip begin.
+    #[inline(always)]
+    const fn drawn<L: Lanes>(&self, draw: usize, strip: usize) -> *mut u32 {
+        self.words.wrapping_add(self.chunks * (draw * DRAW + strip * CHUNK * L::COUNT))
+    }
+
+    /// Draws the words of groups `from ..`, which begin a chunk.
     ///
     /// # Safety
-    /// `words` has room for two chunks of every strip, for every draw.
+    /// `words` has room for `chunks` of every strip, for every draw.
     #[inline(always)]
-    unsafe fn draw<L: Lanes, E: Estimator>(&mut self, l: L, job: &CompressJob) {
-        let (from, offset, chunks) = aligned(job.group0 + self.first as u32, self.count);
+    unsafe fn draw<L: Lanes, E: Estimator>(&self, l: L, job: &CompressJob, from: u32) {
         for draw in 0..E::WORDS {
             for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;
-                for chunk in 0..chunks {
+                for chunk in 0..self.chunks {
                     let from = from + (chunk * CHUNK) as u32;
-                    // SAFETY: the strip's own two chunks.
+                    // SAFETY: the strip's own chunks.
                     unsafe {
-                        let at = draw * DRAW + (2 * strip + chunk) * CHUNK * L::COUNT;
-                        words_of_strip(l, &job.key, row, from, draw as u32, self.words.add(at));
+                        let words = self.drawn::<L>(draw, strip).add(chunk * CHUNK * L::COUNT);
+                        words_of_strip(l, &job.key, row, from, draw as u32, words);
                     }
                 }
             }
         }
-        self.words = self.words.wrapping_add(offset * L::COUNT);
     }
 
     /// # Safety
@@ -104,20 +171,21 @@ impl Band {
         l: L,
         job: &CompressJob,
     ) {
-        let batch = (LINE / N).max(1);
         let mut codes = [l.splat_u(0); STRIPS];
         let end = self.first + self.count;
         let mut g = self.first;
+        let mut here = if self.lead > 0 { self.lead } else { LINE / N };
         while g < end {
-            let here = batch.min(end - g);
+            here = here.min(end - g);
             // SAFETY: `here` groups of the band.
-            unsafe { self.batch::<L, E, N, M>(l, job, (g, here, batch), &mut codes) };
-            g += batch;
+            unsafe { self.batch::<L, E, N, M>(l, job, (g, here), &mut codes) };
+            g += here;
+            here = LINE / N;
         }
     }
 
-    /// `here` groups from `g` on, strip by strip of each: what their columns share of a line is read at a time. `codes`
-    /// hold the indices of each strip that are not written yet.
+    /// `here` groups from `g` on, at most a line of values, strip by strip of each: what their columns share of a line is
+    /// read at a time. `codes` hold the indices of each strip that are not written yet.
     ///
     /// # Safety
     /// As [`compress`](Self::compress).
@@ -126,20 +194,24 @@ impl Band {
         &self,
         l: L,
         job: &CompressJob,
-        (g, here, batch): (usize, usize, usize),
+        (g, here): (usize, usize),
         codes: &mut [L::U; STRIPS],
     ) {
         let bits = N * index_bits(M);
         let strips = self.strips::<L>();
-        let full = self.rows == strips * L::COUNT && here == batch && (g + batch) * M <= job.cols;
+        let whole_strips = self.rows == strips * L::COUNT;
         let mut padded = uninit::<f32, { 16 * 16 * BAND }>();
         let padded = pointer(&mut padded);
         let mut tile = uninit::<f32, { LINE * BAND }>();
         let tile = pointer(&mut tile);
-        // SAFETY: full: the entries of `batch` groups of whole strips. Otherwise the entries that exist are copied to
-        // `padded`, which holds batch * M <= 16 * 16 columns of the band.
+        if here < LINE / N {
+            // SAFETY: its size. Whole lines are transposed.
+            unsafe { tile.write_bytes(0, LINE * BAND) };
+        }
+        // SAFETY: the entries of whole groups and strips. Otherwise the entries that exist are copied to `padded`, which
+        // holds here * M <= 16 * 16 columns of the band.
         let (source, stride) = unsafe {
-            if full && job.row_stride == 1 {
+            if whole_strips && (g + here) * M <= job.cols && job.row_stride == 1 {
                 (job.entry(self.row, g * M), job.col_stride)
             } else {
                 padded.write_bytes(0, here * M * BAND);
@@ -152,11 +224,8 @@ impl Band {
                 (padded.cast_const(), BAND.cast_signed())
             }
         };
-        // The last row of the next band in the same columns: the line that this band, if it is not
-        // aligned, does not read as well. Strides defeat the hardware's guesses.
-        let ahead = (2 * BAND - 1).cast_signed();
         for t in 0..here {
-            let bit = (g + t) * bits;
+            let bit = (g + t - self.first) * bits;
             let end = g + t + 1 == self.first + self.count;
             for strip in 0..strips {
                 let rows = strip * L::COUNT;
@@ -166,16 +235,16 @@ impl Band {
                     // SAFETY: column t * M + i of the source.
                     *x = unsafe { l.load(column.wrapping_add(rows)) };
                     if strip == 0 {
-                        let next = column.wrapping_offset(ahead);
+                        let next = column.wrapping_offset(self.ahead);
                         l.prefetch_lines(job.far_into_l2, next, 1);
                     }
                 }
-                // SAFETY: the words of group g + t; `tile` holds batch * N <= 16 rows of the band.
+                // SAFETY: the words of group g + t; `tile` holds here * N <= 16 rows of the band.
                 let picked = unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        let at = strip * 2 * CHUNK + (g - self.first + t);
-                        *word = l.load_u(self.words.add(draw * DRAW + at * L::COUNT));
+                        let at = (g - self.first + t) * L::COUNT;
+                        *word = l.load_u(self.drawn::<L>(draw, strip).add(at));
                     }
                     let picked = E::select::<L, N, M>(l, x, drawn);
                     for k in 0..N {
@@ -185,48 +254,84 @@ impl Band {
                 };
                 let mut code = l.or_u(codes[strip], l.shl(picked.code, (bit % 32) as u32));
                 if (bit + bits).is_multiple_of(32) || end {
-                    // SAFETY: word (bit - first bit) / 32 of this strip's rows.
-                    unsafe {
-                        let word = (bit - self.first * bits) / 32;
-                        l.store_u(self.codes.add(word * BAND + rows), code);
-                    }
+                    // SAFETY: word bit / 32 of this strip's rows.
+                    unsafe { l.store_u(self.codes.add(bit / 32 * BAND + rows), code) };
                     code = l.splat_u(0);
                 }
                 codes[strip] = code;
             }
         }
-        // SAFETY: the values of groups g .. g + here of the band's rows; full: batch * N of each.
+        // SAFETY: the values of groups g .. g + here of the band's rows, which `tile` has.
         unsafe {
             let target = job.values.add(self.row * job.ld_values + g * N);
-            let stride = job.ld_values.cast_signed();
-            if !full {
-                for i in 0..self.rows {
-                    let row = target.offset(i.cast_signed() * stride);
-                    for j in 0..here * N {
-                        row.add(j).write_unaligned(*tile.add(j * BAND + i));
-                    }
+            if whole_strips {
+                for rows in (0..self.rows).step_by(L::COUNT) {
+                    self.write_values(
+                        l,
+                        job,
+                        tile.add(rows),
+                        target.add(rows * job.ld_values),
+                        here * N,
+                    );
                 }
                 return;
             }
-            for strip in 0..strips {
-                let rows = strip * L::COUNT;
-                let target = target.offset(rows.cast_signed() * stride);
-                // The lines of the next band: where stores are less than a line, they are read before they are
-                // written.
-                if job.far_into_l2 || L::COUNT < LINE {
-                    for lane in 0..L::COUNT {
-                        let next = (lane + BAND).cast_signed();
-                        let next = target.wrapping_offset(next.wrapping_mul(stride));
-                        l.prefetch_lines(job.far_into_l2, next, 1);
-                    }
+            for i in 0..self.rows {
+                let row = target.add(i * job.ld_values);
+                for j in 0..here * N {
+                    row.add(j).write_unaligned(*tile.add(j * BAND + i));
                 }
-                for square in 0..(batch * N) / L::COUNT {
-                    l.transpose(
-                        tile.add(square * L::COUNT * BAND + rows),
-                        BAND.cast_signed(),
-                        target.add(square * L::COUNT),
-                        stride,
-                    );
+            }
+        }
+    }
+
+    /// Writes a strip's next values, at most a line of each row.
+    ///
+    /// # Safety
+    /// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in rows
+    /// `job.ld_values` apart from `target` on; where values are streamed, a whole line of them is a line of memory.
+    #[inline(always)]
+    unsafe fn write_values<L: Lanes>(
+        &self,
+        l: L,
+        job: &CompressJob,
+        tile: *const f32,
+        target: *mut f32,
+        count: usize,
+    ) {
+        let ld = job.ld_values.cast_signed();
+        let (streamed, direct) = (self.stream && count == LINE, !self.stream && count == LINE);
+        // The lines of the next band: where stores are less than a line, they are read before they are written.
+        if !streamed && (job.far_into_l2 || L::COUNT < LINE) {
+            for lane in 0..L::COUNT {
+                let next = (lane + BAND).cast_signed();
+                let next = target.wrapping_offset(next.wrapping_mul(ld));
+                l.prefetch_lines(job.far_into_l2, next, 1);
+            }
+        }
+        let mut lines = uninit::<f32, { LINE * MAX_LANES }>();
+        let lines = pointer(&mut lines);
+        let (to, stride) = if direct { (target, ld) } else { (lines, LINE.cast_signed()) };
+        for at in (0..LINE).step_by(L::COUNT) {
+            // SAFETY: the caller's promise; `lines` holds a line of COUNT rows.
+            unsafe { l.transpose(tile.add(at * BAND), BAND.cast_signed(), to.add(at), stride) };
+        }
+        if direct {
+            return;
+        }
+        // (Not a constant number of lanes: LLVM would write out each.)
+        for lane in 0..L::COUNT.min(self.rows) {
+            let (from, to) =
+                (lines.wrapping_add(lane * LINE), target.wrapping_add(lane * job.ld_values));
+            for at in (0..count).step_by(L::COUNT) {
+                // SAFETY: as above; whole lines of the target are lines of memory, else a part of one is written.
+                unsafe {
+                    let values = l.load(from.add(at));
+                    if streamed {
+                        l.stream(to.add(at), values);
+                    } else {
+                        l.store_first(to.add(at), values, L::COUNT.min(count - at));
+                    }
                 }
             }
         }
@@ -242,10 +347,9 @@ impl Band {
         let bits = N * index_bits(M);
         let bytes = (self.count * bits).div_ceil(8);
         for i in 0..self.rows {
-            // SAFETY: `first` is a multiple of 64, so the chunk's indices begin on this byte of the
-            // row, and fill `bytes`.
+            // SAFETY: the indices begin on this byte of the row, and fill `bytes`.
             unsafe {
-                let target = job.meta.add((self.row + i) * job.ld_meta + self.first / 8 * bits);
+                let target = job.meta.add((self.row + i) * job.ld_meta + self.first * bits / 8);
                 for word in 0..bytes / 4 {
                     // Volatile, or LLVM gathers, which takes longer.
                     let code = self.codes.add(word * BAND + i).read_volatile().to_le_bytes();

@@ -1,0 +1,61 @@
+//! Values written past the caches are those of any other call.
+
+use super::*;
+use crate::kernels::{self, numbers};
+use crate::rng::Rng;
+
+/// In memory that a kernel must not write.
+const UNTOUCHED: (f32, u8) = (-7.25, 0xA5);
+/// f32s of a cache line.
+const LINE: usize = 16;
+
+/// `values` past the first `before` elements of a cache line.
+fn at_line(values: &mut [f32], before: usize) -> *mut f32 {
+    let line = values.as_ptr().align_offset(size_of::<[f32; LINE]>());
+    values[line + before..].as_mut_ptr()
+}
+
+#[test]
+fn streamed_values_are_the_same_bits_wherever_lines_begin() {
+    // More rows than are streamed together, more groups of 4 than a chunk, and no whole group at the end.
+    let (rows, cols) = (147, 301);
+    let data = numbers(5, rows * cols);
+    let a = MatRef::row_major(&data, cols, rows).map(MatRef::t).expect("a matrix");
+    for (name, kernels, _) in kernels::tables().into_iter().filter(|table| table.2) {
+        for &p in Pattern::ALL {
+            let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
+            let methods = [Method::Magnitude, Method::Mvue(Rng::new(1, 2))];
+            for (i, method) in methods.into_iter().chain(twice).enumerate() {
+                // At the beginning of a chunk, and where its words are drawn in two.
+                for at in [(0, 0), (3, 5 * p.m())] {
+                    let ld_values = p.row_values(cols).next_multiple_of(LINE) + LINE;
+                    let ld_meta = p.row_meta(cols) + 1;
+                    let run = |before: usize, stream: bool| {
+                        let mut values = vec![UNTOUCHED.0; rows * ld_values + 2 * LINE];
+                        let mut meta = vec![UNTOUCHED.1; rows * ld_meta];
+                        let first = at_line(&mut values, before);
+                        let target = Target {
+                            values: first,
+                            ld_values,
+                            meta: meta.as_mut_ptr(),
+                            ld_meta,
+                            stream,
+                        };
+                        // SAFETY: a level that the CPU has; rows fit the buffers.
+                        let line = unsafe {
+                            compress_block(kernels, p, method, a, at, target);
+                            first.offset_from(values.as_ptr())
+                        };
+                        // As if every buffer began with a line.
+                        values.rotate_left(line.cast_unsigned());
+                        (values.into_iter().map(f32::to_bits).collect::<Vec<_>>(), meta)
+                    };
+                    let want = run(0, false);
+                    for before in 0..LINE {
+                        assert!(run(before, true) == want, "{name} {p} {i} {at:?} {before}");
+                    }
+                }
+            }
+        }
+    }
+}
