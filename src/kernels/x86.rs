@@ -30,9 +30,6 @@ pub(super) fn opaque(mut p: *const f32) -> *const f32 {
 /// [`Lanes::end_of_streams`](super::generic::Lanes::end_of_streams).
 #[inline(always)]
 pub(super) fn store_fence() {
-    #[allow(unused_unsafe, reason = "safe since Rust 1.95")]
     // SAFETY: every x86-64 has SSE.
-    unsafe {
-        _mm_sfence();
-    }
+    unsafe { _mm_sfence() }
 }

@@ -4,7 +4,7 @@
 mod tests;
 
 use super::{Method, Options, check, group};
-use crate::compressed::CompressedMut;
+use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
@@ -77,13 +77,8 @@ pub fn compress(
         _ => group::band(to.pattern),
     };
     let block = pool::rows_of_tasks(options.pool, a.rows, whole);
-    let target = Target {
-        values: to.values.cast_mut(),
-        ld_values: to.ld_values,
-        meta: to.meta.cast_mut(),
-        ld_meta: to.ld_meta,
-        stream: a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM,
-    };
+    let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
+    let target = Target { stream, ..Target::of(to) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
@@ -117,6 +112,16 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
+    /// What is read again soon: not [`stream`](Self::stream).
+    pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
+        Self { values, ld_values, meta, ld_meta, stream: false }
+    }
+
+    /// The rows of an output.
+    pub(super) fn of(out: CompressedRef<'_>) -> Self {
+        Self::new(out.values.cast_mut(), out.ld_values, out.meta.cast_mut(), out.ld_meta)
+    }
+
     /// From row `row`, which begins a group of rows, and column `col`, which begins a byte, on.
     pub(super) fn part(&self, p: Pattern, row: usize, col: usize) -> Self {
         let (shared, group) = (row / p.group(), col / p.m());

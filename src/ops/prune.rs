@@ -77,13 +77,7 @@ pub fn prune(
             ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 4]);
         let (ld_values, ld_meta) = (pattern.row_values(cols), pattern.row_meta(cols));
         let part = (row..row + rows, col..col + cols);
-        let target = Target {
-            values: values.as_mut_ptr(),
-            ld_values,
-            meta: meta.as_mut_ptr(),
-            ld_meta,
-            stream: false,
-        };
+        let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
         // written; n <= m / 2 values and at most two bits of metadata an entry fit the buffers.
         unsafe {

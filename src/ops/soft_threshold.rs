@@ -74,13 +74,7 @@ unsafe fn soft_threshold(kernels: &Kernels, pattern: Pattern, tile: &Tile) -> [f
     // n <= m / 2 values and at most two bits of metadata an entry.
     let (mut values, mut meta) = ([0.0f32; ENTRIES / 2], [0u8; ENTRIES / 4]);
     let (ld_values, ld_meta) = (pattern.row_values(SIDE), pattern.row_meta(SIDE));
-    let target = Target {
-        values: values.as_mut_ptr(),
-        ld_values,
-        meta: meta.as_mut_ptr(),
-        ld_meta,
-        stream: false,
-    };
+    let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
     let mut pruned = [0.0; ENTRIES];
     let side = SIDE.cast_signed();
     // SAFETY: buffers of a whole tile, whose width is whole groups; the caller's promise.

@@ -104,7 +104,7 @@ pub fn compress_transposable(
     // What the kernel calls its matrix: W, or its transpose where that has its columns contiguous.
     let (a, transposed) = by_memory(w);
     let (along, across) = if transposed { (out_t, out) } else { (out, out_t) };
-    let (along, across) = (along.map(target), across.map(target));
+    let (along, across) = (along.map(Target::of), across.map(Target::of));
     let block = pool::rows_of_tasks(options.pool, a.rows, UNIT);
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
@@ -214,16 +214,6 @@ fn all_apart(w: &Span, outputs: &[(&Names, Option<Spans>); 2]) -> Result<(), Err
         }
     }
     Ok(())
-}
-
-fn target(out: CompressedRef<'_>) -> Target {
-    Target {
-        values: out.values.cast_mut(),
-        ld_values: out.ld_values,
-        meta: out.meta.cast_mut(),
-        ld_meta: out.ld_meta,
-        stream: false,
-    }
 }
 
 fn rows_from(to: &Target, values: *mut f32, meta: usize) -> KeptRows {

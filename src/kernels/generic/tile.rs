@@ -1,14 +1,13 @@
 //! The micro-kernel of the compressed product, and the transposing copy that packs for it.
 
 use super::Lanes;
+use super::lanes::LINE;
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
 
 /// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
 const UNIT: usize = 16;
-/// f32s of a cache line.
-const LINE: usize = 16;
 /// Rows that a copy fetches ahead.
 const AHEAD: isize = 4;
 /// Rows of C that a micro-kernel fetches ahead where they are far: some hundred nanoseconds.

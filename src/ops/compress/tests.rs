@@ -1,13 +1,12 @@
 //! Values written past the caches are those of any other call.
 
 use super::*;
+use crate::kernels::generic::lanes::LINE;
 use crate::kernels::{self, numbers};
 use crate::rng::Rng;
 
 /// In memory that a kernel must not write.
 const UNTOUCHED: (f32, u8) = (-7.25, 0xA5);
-/// f32s of a cache line.
-const LINE: usize = 16;
 
 /// `values` past the first `before` elements of a cache line.
 fn at_line(values: &mut [f32], before: usize) -> *mut f32 {

@@ -57,7 +57,7 @@ impl Product<'_> {
                 Staged { values, ld_values, ..given }
             }
             Source::Pruned(a, method, alpha) => {
-                let target = Target { values, ld_values, meta, ld_meta, stream: false };
+                let target = Target::new(values, ld_values, meta, ld_meta);
                 let at = (rows.start, k.start);
                 let inner = k.len();
                 // SAFETY: a part of A, which was checked; the block holds its compressed form.
