@@ -250,10 +250,20 @@ impl<'a> CompressedMut<'a> {
     }
 }
 
-/// A matrix in N:M form that owns its buffers, without padding between rows.
+/// Values of a cache line. [`compress`](crate::compress) writes those of a large matrix past the caches, by whole lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(align(64))]
+struct Line([f32; Line::LEN]);
+
+impl Line {
+    const LEN: usize = 16;
+}
+
+/// A matrix in N:M form that owns its buffers, without padding between rows. Its values begin on a cache line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compressed {
-    values: Vec<f32>,
+    /// What is behind the last value stays zero.
+    values: Vec<Line>,
     meta: Vec<u8>,
     rows: usize,
     cols: usize,
@@ -268,13 +278,7 @@ impl Compressed {
     /// [`Error::Overflow`] if the sizes exceed the address space, [`Error::Memory`] if memory
     /// cannot be had.
     pub fn new(rows: usize, cols: usize, pattern: Pattern) -> Result<Self, Error> {
-        fn zeroed<T: Clone + Default>(rows: usize, row: usize) -> Result<Vec<T>, Error> {
-            let len = rows
-                .checked_mul(row)
-                .filter(|&n| {
-                    n.checked_mul(size_of::<T>()).is_some_and(|b| isize::try_from(b).is_ok())
-                })
-                .ok_or(Error::Overflow { what: "a compressed matrix", value: usize::MAX })?;
+        fn zeroed<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
             let mut buffer = Vec::new();
             buffer
                 .try_reserve_exact(len)
@@ -282,9 +286,16 @@ impl Compressed {
             buffer.resize(len, T::default());
             Ok(buffer)
         }
+        let len = |rows: usize, row: usize, size: usize| {
+            rows.checked_mul(row)
+                .filter(|&n| n.checked_mul(size).is_some_and(|b| isize::try_from(b).is_ok()))
+                .ok_or(Error::Overflow { what: "a compressed matrix", value: usize::MAX })
+        };
+        let values = len(rows, pattern.row_values(cols), size_of::<f32>())?;
+        let meta = len(pattern.meta_rows(rows), pattern.row_meta(cols), 1)?;
         Ok(Self {
-            values: zeroed(rows, pattern.row_values(cols))?,
-            meta: zeroed(pattern.meta_rows(rows), pattern.row_meta(cols))?,
+            values: zeroed(values.div_ceil(Line::LEN))?,
+            meta: zeroed(meta)?,
             rows,
             cols,
             pattern,
@@ -294,7 +305,9 @@ impl Compressed {
     /// The kept values: `rows` rows of [`Pattern::row_values`] each.
     #[must_use]
     pub fn values(&self) -> &[f32] {
-        &self.values
+        let len = self.rows * self.leading().0;
+        // SAFETY: a line is its values, and `new` made as many lines as `len` of them fill.
+        unsafe { std::slice::from_raw_parts(self.values.as_ptr().cast(), len) }
     }
 
     /// The packed indices: [`Pattern::meta_rows`] rows of [`Pattern::row_meta`] bytes each.
@@ -306,7 +319,7 @@ impl Compressed {
     /// Bytes held: values and metadata.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.values) + self.meta.len()
+        size_of_val(self.values()) + self.meta.len()
     }
 
     /// A view to read.
@@ -316,7 +329,7 @@ impl Compressed {
         // SAFETY: `new` sized the buffers for exactly this shape, and the borrow keeps them.
         unsafe {
             CompressedRef::from_raw_parts(
-                self.values.as_ptr(),
+                self.values.as_ptr().cast(),
                 self.meta.as_ptr(),
                 self.rows,
                 self.cols,
@@ -334,7 +347,7 @@ impl Compressed {
         // SAFETY: as in `as_ref`, and the borrow is unique.
         unsafe {
             CompressedMut::from_raw_parts(
-                self.values.as_mut_ptr(),
+                self.values.as_mut_ptr().cast(),
                 self.meta.as_mut_ptr(),
                 self.rows,
                 self.cols,
@@ -369,5 +382,6 @@ mod tests {
         let a = Compressed::new(2, 17, Pattern::N2M4).expect("memory");
         assert_eq!((a.values().len(), a.meta().len(), a.bytes()), (20, 6, 86));
         assert_eq!((a.as_ref().ld_values(), a.as_ref().ld_meta()), (10, 3));
+        assert!(a.as_ref().values.cast::<Line>().is_aligned());
     }
 }

@@ -288,6 +288,6 @@ fn memory_that_cannot_be_had() {
         }
     }
     let made = without_memory(|| Compressed::new(ROWS, INNER, p));
-    let bytes = 4 * ROWS * p.row_values(INNER);
+    let bytes = (4 * ROWS * p.row_values(INNER)).next_multiple_of(64);
     assert_eq!(made.expect_err("no memory"), Error::Memory { bytes });
 }
