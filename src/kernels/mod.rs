@@ -10,7 +10,8 @@
 //!
 //! Kernels are compiled with `#[target_feature]` and may be called only where
 //! [`dispatch`](crate::dispatch) found the features. [`generic`] holds the algorithms; each level's folder
-//! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two.
+//! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two: one of each kernel for every pattern,
+//! which call those of [`generic::shared`] for what knows of no pattern.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "rows and groups fit 32 bits, which `ops` has checked; the rest are lane numbers"
@@ -358,20 +359,20 @@ macro_rules! kernel_table {
             Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
         };
         use $crate::kernels::{
-            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, TileJob, Tiles,
-            TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
+            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey, TileJob,
+            Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
         };
 
         $(#[target_feature(enable = $features)])?
         unsafe fn compress_rows<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::compress::rows::<_, E, N, M>($lanes, job) }
+            unsafe { generic::compress::rows::<_, E, N, M>($lanes, job, &SHARED) }
         }
 
         $(#[target_feature(enable = $features)])?
         unsafe fn compress_cols<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::compress::cols::<_, E, N, M>($lanes, job) }
+            unsafe { generic::compress::cols::<_, E, N, M>($lanes, job, &SHARED) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -397,7 +398,7 @@ macro_rules! kernel_table {
         $(#[target_feature(enable = $features)])?
         unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::narrow::narrow::<_, N, M, $strips>($lanes, job) }
+            unsafe { generic::narrow::narrow::<_, N, M, $strips>($lanes, job, &SHARED) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -423,6 +424,7 @@ macro_rules! kernel_table {
             generic::dot::dot(x, y, sums);
         }
 
+        $crate::kernels::generic::shared::shared_steps!($lanes $(, $features)?);
         $crate::kernels::tensor::tensor_table!($lanes $(, $features)?);
 
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {

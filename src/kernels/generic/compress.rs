@@ -3,7 +3,7 @@
 mod columns;
 mod rows;
 
-pub(crate) use columns::cols;
+pub(crate) use columns::{cols, write_lines};
 pub(crate) use rows::rows;
 
 use super::philox::WORD_GROUPS;

@@ -14,6 +14,7 @@ pub(crate) mod lanes;
 pub(crate) mod logarithms;
 pub(crate) mod narrow;
 pub(crate) mod philox;
+pub(crate) mod shared;
 pub(crate) mod threshold;
 pub(crate) mod tile;
 pub(crate) mod transposable;

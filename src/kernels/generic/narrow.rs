@@ -1,12 +1,17 @@
 //! The product with few columns: rows of A in lanes.
 
 use super::Lanes;
+use super::compress::{pointer, uninit};
 use super::lanes::MAX_LANES;
+use super::shared::Shared;
 use crate::kernels::{Init, NarrowJob};
 use crate::pattern::index_bits;
+use std::mem::MaybeUninit;
 
 /// Elements of the largest square of lanes.
 const SQUARE: usize = MAX_LANES * MAX_LANES;
+/// Room for it: rows of COUNT elements.
+type Square<T> = [MaybeUninit<T>; SQUARE];
 
 /// The lane method: the elements of COUNT rows of C, one to a lane, stay in registers while the kept
 /// entries of those rows go by, k ascending. Values and indices are transposed first; then every lane
@@ -21,15 +26,16 @@ const SQUARE: usize = MAX_LANES * MAX_LANES;
 pub(crate) unsafe fn narrow<L: Lanes, const N: usize, const M: usize, const S: usize>(
     l: L,
     job: &NarrowJob,
+    shared: &Shared,
 ) {
     // SAFETY: the caller's promise; half of the lanes are no more columns than these.
     unsafe {
         match job.cols {
             0 => {}
-            1 => rows::<L, N, M, S, 1>(l, job),
-            2 => rows::<L, N, M, S, 2>(l, job),
-            3..=4 if L::COUNT >= 8 => rows::<L, N, M, 1, 4>(l, job),
-            5..=8 if L::COUNT >= 16 => rows::<L, N, M, 1, 8>(l, job),
+            1 => rows::<L, N, M, S, 1>(l, job, shared),
+            2 => rows::<L, N, M, S, 2>(l, job, shared),
+            3..=4 if L::COUNT >= 8 => rows::<L, N, M, 1, 4>(l, job, shared),
+            5..=8 if L::COUNT >= 16 => rows::<L, N, M, 1, 8>(l, job, shared),
             _ => unreachable!("at most half as many columns as lanes"),
         }
     }
@@ -43,16 +49,17 @@ pub(crate) unsafe fn narrow<L: Lanes, const N: usize, const M: usize, const S: u
 unsafe fn rows<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
     l: L,
     job: &NarrowJob,
+    shared: &Shared,
 ) {
     let mut first = 0;
     while first < job.rows {
         // SAFETY: strips of which each has a row that exists.
         unsafe {
             if S > 1 && first + S * L::COUNT <= job.rows {
-                columns::<L, N, M, S, C>(l, job, first);
+                columns::<L, N, M, S, C>(l, job, shared, first);
                 first += S * L::COUNT;
             } else {
-                columns::<L, N, M, 1, C>(l, job, first);
+                columns::<L, N, M, 1, C>(l, job, shared, first);
                 first += L::COUNT;
             }
         }
@@ -61,7 +68,7 @@ unsafe fn rows<L: Lanes, const N: usize, const M: usize, const S: usize, const C
 
 /// COUNT rows, or those that exist.
 #[derive(Clone, Copy)]
-struct Strip {
+pub(crate) struct Strip {
     first: usize,
     rows: usize,
 }
@@ -75,6 +82,7 @@ struct Strip {
 unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
     l: L,
     job: &NarrowJob,
+    shared: &Shared,
     first: usize,
 ) {
     let mut all = [Strip { first, rows: L::COUNT }; S];
@@ -89,25 +97,36 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         b[c] = job.b.wrapping_add(c.min(job.cols - 1) * job.ldb);
     }
     let mut sums = [[l.splat(0.0); C]; S];
-    for s in 0..S {
-        for c in 0..C.min(job.cols) {
-            // SAFETY: a column of the strip.
-            sums[s][c] = unsafe { load_c(l, job, all[s], c) };
+    if !matches!(job.init, Init::Zero) {
+        for s in 0..S {
+            let mut elements = [[0f32; MAX_LANES]; C];
+            // SAFETY: the strip's elements; a column holds a vector.
+            unsafe {
+                read_c(job, all[s], &mut elements);
+                for c in 0..C {
+                    sums[s][c] = l.load(elements[c].as_ptr());
+                    if let Init::Scale(beta) = job.init {
+                        sums[s][c] = l.mul(l.splat(beta), sums[s][c]);
+                    }
+                }
+            }
         }
     }
     let kept = job.groups * N;
     // A vector of words of a row's indices at a time.
     let chunk = L::COUNT * 32 / index_bits(M);
-    let mut words = [[0u32; SQUARE]; S];
-    // What is copied of A at its edges; rows that do not exist stay zeros.
-    let mut copy = [0f32; SQUARE];
+    let mut words = [uninit::<u32, SQUARE>(); S];
+    // What is copied of A at its edges.
+    let mut copy = uninit::<f32, SQUARE>();
+    let copy = pointer(&mut copy);
     let lda = if whole { job.ld_values } else { L::COUNT };
     let mut from = 0;
     while from < kept {
         let end = kept.min(from + chunk);
         for s in 0..S {
+            let bits = (from * index_bits(M), end * index_bits(M));
             // SAFETY: indices of rows of the strip; `from` begins a byte.
-            unsafe { stage_words::<L, M>(l, job, all[s], (from, end), &mut words[s]) };
+            unsafe { (shared.stage_words)(job, all[s], bits, pointer(&mut words[s])) };
         }
         let mut k = from;
         while k < end {
@@ -115,14 +134,14 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
             // SAFETY: values of the strips, or copies, and their indices; the groups of B that they
             // select from.
             unsafe {
-                let words = (&words, bit);
                 if end - k < L::COUNT {
                     for s in 0..S {
-                        copy_values(l, job, all[s], (k, end - k), &mut copy);
+                        (shared.copy_values)(job, all[s], (k, end - k), copy);
                         last::<L, N, M, C>(
                             l,
-                            &copy,
-                            (&words.0[s], bit),
+                            shared,
+                            copy,
+                            (pointer(&mut words[s]), bit),
                             &b,
                             (k, end),
                             &mut sums[s],
@@ -132,10 +151,10 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
                     let mut a = job.values.add(first * job.ld_values + k);
                     if !whole {
                         // (A strip at the edge is the only one.)
-                        copy_values(l, job, all[0], (k, L::COUNT), &mut copy);
-                        a = copy.as_ptr();
+                        (shared.copy_values)(job, all[0], (k, L::COUNT), copy);
+                        a = copy;
                     }
-                    squares::<L, N, M, S, C>(l, (a, lda), words, &b, k, &mut sums);
+                    squares::<L, N, M, S, C>(l, (a, lda), (&mut words, bit), &b, k, &mut sums);
                 }
             }
             k += L::COUNT;
@@ -143,9 +162,13 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         from = end;
     }
     for s in 0..S {
-        for c in 0..C.min(job.cols) {
-            // SAFETY: a column of the strip.
-            unsafe { store_c(l, job, all[s], c, sums[s][c]) };
+        let mut elements = [[0f32; MAX_LANES]; C];
+        // SAFETY: the strip's elements; a column holds a vector.
+        unsafe {
+            for c in 0..C {
+                l.store(elements[c].as_mut_ptr(), sums[s][c]);
+            }
+            write_c(job, all[s], &elements);
         }
     }
 }
@@ -159,7 +182,7 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
 unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, const C: usize>(
     l: L,
     (a, lda): (*const f32, usize),
-    (words, bit): (&[[u32; SQUARE]; S], usize),
+    (words, bit): (&mut [Square<u32>; S], usize),
     b: &[*const f32; C],
     k: usize,
     sums: &mut [[L::F; C]; S],
@@ -171,7 +194,7 @@ unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         for s in 0..S {
             let (from, to) = (lda.cast_signed(), L::COUNT.cast_signed());
             l.transpose(a.add(s * L::COUNT * lda), from, values[s].as_mut_ptr(), to);
-            let words = words[s].as_ptr().add(bit / 32 * L::COUNT);
+            let words = pointer(&mut words[s]).add(bit / 32 * L::COUNT);
             codes[s][0] = l.shr(l.load_u(words), (bit % 32) as u32);
             if L::COUNT * index_bits(M) > 32 {
                 codes[s][1] = l.load_u(words.add(L::COUNT));
@@ -248,8 +271,9 @@ unsafe fn multiply_add<L: Lanes, const M: usize, const C: usize>(
 #[inline(always)]
 unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
     l: L,
-    copy: &[f32; SQUARE],
-    (words, bit): (&[u32; SQUARE], usize),
+    shared: &Shared,
+    copy: *const f32,
+    (words, bit): (*const u32, usize),
     b: &[*const f32; C],
     (k, end): (usize, usize),
     sums: &mut [L::F; C],
@@ -258,10 +282,10 @@ unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
     let to = L::COUNT.cast_signed();
     // SAFETY: squares of COUNT; words and groups of values that exist.
     unsafe {
-        l.transpose(copy.as_ptr(), to, values.as_mut_ptr(), to);
+        (shared.transpose)(copy, to, values.as_mut_ptr(), to);
         for e in 0..end - k {
             let bit = bit + e * index_bits(M);
-            let word = l.load_u(words.as_ptr().add(bit / 32 * L::COUNT));
+            let word = l.load_u(words.add(bit / 32 * L::COUNT));
             let index = l.shr(word, (bit % 32) as u32);
             let value = l.load(values.as_ptr().add(e * L::COUNT));
             multiply_add::<L, M, C>(l, value, index, b, (k + e) / N * M, sums);
@@ -269,46 +293,50 @@ unsafe fn last<L: Lanes, const N: usize, const M: usize, const C: usize>(
     }
 }
 
-/// Copies `count` values from value k on of the strip's rows, COUNT apart, zeros behind them.
+/// Copies `count` values from value k on of the strip's rows to a square, zeros behind them.
 ///
 /// # Safety
-/// They must be readable; `count` is at most COUNT.
+/// They must be readable, the square writable; `count` is at most COUNT.
 #[inline(always)]
-unsafe fn copy_values<L: Lanes>(
+pub(crate) unsafe fn copy_values<L: Lanes>(
     l: L,
     job: &NarrowJob,
     strip: Strip,
     (k, count): (usize, usize),
-    copy: &mut [f32; SQUARE],
+    copy: *mut f32,
 ) {
     for i in 0..strip.rows {
         // SAFETY: the values that exist; a row of the copy.
         unsafe {
             let source = job.values.add((strip.first + i) * job.ld_values + k);
-            l.store(copy.as_mut_ptr().add(i * L::COUNT), l.load_first(source, count));
+            l.store(copy.add(i * L::COUNT), l.load_first(source, count));
         }
+    }
+    for i in strip.rows..L::COUNT {
+        // SAFETY: a row of the copy.
+        unsafe { l.store(copy.add(i * L::COUNT), l.splat(0.0)) };
     }
 }
 
-/// Word w of row i of the strip into lane i of vector w, for the indices `from .. to`.
+/// Word w of row i of the strip into lane i of vector w, of a row's bits `from .. to`.
 ///
 /// # Safety
-/// The rows' bytes of those indices must be readable; `from` begins a byte, and `to - from` indices fit
-/// COUNT words.
+/// The rows' bytes of those bits must be readable, and a square of words writable; `from` begins a byte, and the bits
+/// fit COUNT words.
 #[inline(always)]
-unsafe fn stage_words<L: Lanes, const M: usize>(
+pub(crate) unsafe fn stage_words<L: Lanes>(
     l: L,
     job: &NarrowJob,
     strip: Strip,
     (from, to): (usize, usize),
-    words: &mut [u32; SQUARE],
+    words: *mut u32,
 ) {
-    let bytes = ((to - from) * index_bits(M)).div_ceil(8);
+    let bytes = (to - from).div_ceil(8);
     let whole = bytes / size_of::<u32>();
-    let start = job.meta.wrapping_add(strip.first * job.ld_meta + from * index_bits(M) / 8);
+    let start = job.meta.wrapping_add(strip.first * job.ld_meta + from / 8);
     let count = L::COUNT.cast_signed();
-    let mut square = [0f32; SQUARE];
-    let copy = square.as_mut_ptr();
+    let mut square = uninit::<f32, SQUARE>();
+    let copy = pointer(&mut square);
     let (mut source, mut distance) = (copy.cast_const(), count);
     // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
     unsafe {
@@ -329,45 +357,42 @@ unsafe fn stage_words<L: Lanes, const M: usize>(
                 }
             }
         }
-        l.transpose(source, distance, words.as_mut_ptr().cast(), count);
-    }
-    if cfg!(target_endian = "big") {
-        for word in words {
-            *word = word.swap_bytes();
+        for i in strip.rows..L::COUNT {
+            l.store(copy.add(i * L::COUNT), l.splat(0.0));
+        }
+        l.transpose(source, distance, words.cast(), count);
+        if cfg!(target_endian = "big") {
+            for i in 0..L::COUNT * L::COUNT {
+                *words.add(i) = (*words.add(i)).swap_bytes();
+            }
         }
     }
 }
 
-/// What the chains of a strip's column start from.
+/// What the chains of a strip start from, a column after another.
 ///
 /// # Safety
-/// The column must be readable unless `init` is `Zero`.
-#[inline(always)]
-unsafe fn load_c<L: Lanes>(l: L, job: &NarrowJob, strip: Strip, j: usize) -> L::F {
-    if matches!(job.init, Init::Zero) {
-        return l.splat(0.0);
+/// The strip's elements of C must be readable.
+#[inline(never)]
+unsafe fn read_c(job: &NarrowJob, strip: Strip, columns: &mut [[f32; MAX_LANES]]) {
+    for (j, column) in columns.iter_mut().enumerate().take(job.cols) {
+        for (i, x) in column.iter_mut().enumerate().take(strip.rows) {
+            // SAFETY: an element of the strip.
+            *x = unsafe { job.element(strip.first + i, j).read_unaligned() };
+        }
     }
-    let mut column = [0f32; MAX_LANES];
-    for i in 0..strip.rows {
-        // SAFETY: an element of the column.
-        column[i] = unsafe { job.element(strip.first + i, j).read_unaligned() };
-    }
-    // SAFETY: the buffer holds a vector.
-    let c = unsafe { l.load(column.as_ptr()) };
-    if let Init::Scale(beta) = job.init { l.mul(l.splat(beta), c) } else { c }
 }
 
-/// The inverse of [`load_c`].
+/// The inverse of [`read_c`].
 ///
 /// # Safety
-/// The column must be writable.
-#[inline(always)]
-unsafe fn store_c<L: Lanes>(l: L, job: &NarrowJob, strip: Strip, j: usize, x: L::F) {
-    let mut column = [0f32; MAX_LANES];
-    // SAFETY: the buffer holds a vector.
-    unsafe { l.store(column.as_mut_ptr(), x) };
-    for i in 0..strip.rows {
-        // SAFETY: an element of the column.
-        unsafe { job.element(strip.first + i, j).write_unaligned(column[i]) };
+/// The strip's elements of C must be writable.
+#[inline(never)]
+unsafe fn write_c(job: &NarrowJob, strip: Strip, columns: &[[f32; MAX_LANES]]) {
+    for (j, column) in columns.iter().enumerate().take(job.cols) {
+        for (i, &x) in column.iter().enumerate().take(strip.rows) {
+            // SAFETY: an element of the strip.
+            unsafe { job.element(strip.first + i, j).write_unaligned(x) };
+        }
     }
 }

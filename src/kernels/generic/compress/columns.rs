@@ -5,7 +5,7 @@ use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
-use crate::kernels::generic::philox::words_of_strip;
+use crate::kernels::generic::shared::Shared;
 use crate::pattern::index_bits;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
@@ -34,6 +34,7 @@ const NARROW: usize = 64;
 pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     l: L,
     job: &CompressJob,
+    shared: &Shared,
 ) {
     let groups = job.cols.div_ceil(M);
     let (stream, lead) = match groups_before_line::<N, M>(job) {
@@ -67,7 +68,7 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
             };
             for row in (top..bottom).step_by(BAND) {
                 // SAFETY: there is room for the words of all bands; their rows and groups exist.
-                unsafe { band(row).draw::<L, E>(l, job, drawn) };
+                unsafe { band(row).draw::<L, E>(job, shared, drawn) };
             }
             let mut g = first;
             let mut next = first + lead + width;
@@ -89,8 +90,8 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
                     part.ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
                     // SAFETY: the rows and groups exist, and their words are drawn.
                     unsafe {
-                        part.compress::<L, E, N, M>(l, job);
-                        part.write_codes::<N, M>(job);
+                        part.compress::<L, E, N, M>(l, job, shared);
+                        part.write_codes(job, N * index_bits(M));
                     }
                 }
                 (g, next) = (next, next + width);
@@ -147,7 +148,7 @@ impl Band {
     /// # Safety
     /// `words` has room for `chunks` of every strip, for every draw.
     #[inline(always)]
-    unsafe fn draw<L: Lanes, E: Estimator>(&self, l: L, job: &CompressJob, from: u32) {
+    unsafe fn draw<L: Lanes, E: Estimator>(&self, job: &CompressJob, shared: &Shared, from: u32) {
         for draw in 0..E::WORDS {
             for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;
@@ -156,7 +157,7 @@ impl Band {
                     // SAFETY: the strip's own chunks.
                     unsafe {
                         let words = self.drawn::<L>(draw, strip).add(chunk * CHUNK * L::COUNT);
-                        words_of_strip(l, &job.key, row, from, draw as u32, words);
+                        (shared.words_of_strip)(&job.key, row, from, draw as u32, words);
                     }
                 }
             }
@@ -170,6 +171,7 @@ impl Band {
         &self,
         l: L,
         job: &CompressJob,
+        shared: &Shared,
     ) {
         let mut codes = [l.splat_u(0); STRIPS];
         let end = self.first + self.count;
@@ -178,7 +180,7 @@ impl Band {
         while g < end {
             here = here.min(end - g);
             // SAFETY: `here` groups of the band.
-            unsafe { self.batch::<L, E, N, M>(l, job, (g, here), &mut codes) };
+            unsafe { self.batch::<L, E, N, M>(l, job, shared, (g, here), &mut codes) };
             g += here;
             here = LINE / N;
         }
@@ -194,6 +196,7 @@ impl Band {
         &self,
         l: L,
         job: &CompressJob,
+        shared: &Shared,
         (g, here): (usize, usize),
         codes: &mut [L::U; STRIPS],
     ) {
@@ -214,13 +217,7 @@ impl Band {
             if whole_strips && (g + here) * M <= job.cols && job.row_stride == 1 {
                 (job.entry(self.row, g * M), job.col_stride)
             } else {
-                padded.write_bytes(0, here * M * BAND);
-                for c in 0..(here * M).min(job.cols - g * M) {
-                    for i in 0..self.rows {
-                        let entry = job.entry(self.row + i, g * M + c).read_unaligned();
-                        *padded.add(c * BAND + i) = entry;
-                    }
-                }
+                self.pad(job, g * M, here * M, padded);
                 (padded.cast_const(), BAND.cast_signed())
             }
         };
@@ -266,85 +263,65 @@ impl Band {
             let target = job.values.add(self.row * job.ld_values + g * N);
             if whole_strips {
                 for rows in (0..self.rows).step_by(L::COUNT) {
-                    self.write_values(
-                        l,
-                        job,
-                        tile.add(rows),
-                        target.add(rows * job.ld_values),
-                        here * N,
-                    );
+                    let target = target.add(rows * job.ld_values);
+                    (shared.write_lines)(job, self.stream, tile.add(rows), target, here * N);
                 }
                 return;
             }
-            for i in 0..self.rows {
-                let row = target.add(i * job.ld_values);
-                for j in 0..here * N {
-                    row.add(j).write_unaligned(*tile.add(j * BAND + i));
+            self.write_values(job, tile, target, here * N);
+        }
+    }
+
+    /// Copies the entries that exist of `count` columns from column `first` on to `padded`, columns [`BAND`] apart, zeros
+    /// around them.
+    ///
+    /// # Safety
+    /// The rows of the band exist, and `padded` has room for the columns.
+    #[inline(never)]
+    unsafe fn pad(&self, job: &CompressJob, first: usize, count: usize, padded: *mut f32) {
+        // SAFETY: the caller's promise; entries of A that exist.
+        unsafe {
+            padded.write_bytes(0, count * BAND);
+            for c in 0..count.min(job.cols - first) {
+                for i in 0..self.rows {
+                    let entry = job.entry(self.row + i, first + c).read_unaligned();
+                    *padded.add(c * BAND + i) = entry;
                 }
             }
         }
     }
 
-    /// Writes a strip's next values, at most a line of each row.
+    /// Writes the next values of rows that are no whole strips.
     ///
     /// # Safety
-    /// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in rows
-    /// `job.ld_values` apart from `target` on; where values are streamed, a whole line of them is a line of memory.
-    #[inline(always)]
-    unsafe fn write_values<L: Lanes>(
+    /// `tile` has `count` columns of the band's rows, [`BAND`] apart, and as many values of each row are writable from
+    /// `target` on.
+    #[inline(never)]
+    unsafe fn write_values(
         &self,
-        l: L,
         job: &CompressJob,
         tile: *const f32,
         target: *mut f32,
         count: usize,
     ) {
-        let ld = job.ld_values.cast_signed();
-        let (streamed, direct) = (self.stream && count == LINE, !self.stream && count == LINE);
-        // The lines of the next band: where stores are less than a line, they are read before they are written.
-        if !streamed && (job.far_into_l2 || L::COUNT < LINE) {
-            for lane in 0..L::COUNT {
-                let next = (lane + BAND).cast_signed();
-                let next = target.wrapping_offset(next.wrapping_mul(ld));
-                l.prefetch_lines(job.far_into_l2, next, 1);
-            }
-        }
-        let mut lines = uninit::<f32, { LINE * MAX_LANES }>();
-        let lines = pointer(&mut lines);
-        let (to, stride) = if direct { (target, ld) } else { (lines, LINE.cast_signed()) };
-        for at in (0..LINE).step_by(L::COUNT) {
-            // SAFETY: the caller's promise; `lines` holds a line of COUNT rows.
-            unsafe { l.transpose(tile.add(at * BAND), BAND.cast_signed(), to.add(at), stride) };
-        }
-        if direct {
-            return;
-        }
-        // (Not a constant number of lanes: LLVM would write out each.)
-        for lane in 0..L::COUNT.min(self.rows) {
-            let (from, to) =
-                (lines.wrapping_add(lane * LINE), target.wrapping_add(lane * job.ld_values));
-            for at in (0..count).step_by(L::COUNT) {
-                // SAFETY: as above; whole lines of the target are lines of memory, else a part of one is written.
+        for i in 0..self.rows {
+            for j in 0..count {
+                // SAFETY: the caller's promise.
                 unsafe {
-                    let values = l.load(from.add(at));
-                    if streamed {
-                        l.stream(to.add(at), values);
-                    } else {
-                        l.store_first(to.add(at), values, L::COUNT.min(count - at));
-                    }
+                    let value = *tile.add(j * BAND + i);
+                    target.add(i * job.ld_values + j).write_unaligned(value);
                 }
             }
         }
     }
 
-    /// Writes the packed indices, a row at a time: what a row gets of a chunk lies together.
+    /// Writes the packed indices, `bits` of a group, a row at a time: what a row gets of a chunk lies together.
     ///
     /// # Safety
     /// The rows and groups of the band exist in the metadata, and [`compress`](Self::compress) has
     /// packed them.
-    #[inline(always)]
-    unsafe fn write_codes<const N: usize, const M: usize>(&self, job: &CompressJob) {
-        let bits = N * index_bits(M);
+    #[inline(never)]
+    unsafe fn write_codes(&self, job: &CompressJob, bits: usize) {
         let bytes = (self.count * bits).div_ceil(8);
         for i in 0..self.rows {
             // SAFETY: the indices begin on this byte of the row, and fill `bytes`.
@@ -359,6 +336,57 @@ impl Band {
                     let code = (*self.codes.add(bytes / 4 * BAND + i)).to_le_bytes();
                     let tail = target.add(bytes / 4 * 4);
                     std::ptr::copy_nonoverlapping(code.as_ptr(), tail, bytes % 4);
+                }
+            }
+        }
+    }
+}
+
+/// Writes a strip's next values, at most a line of each row.
+///
+/// # Safety
+/// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in rows
+/// `job.ld_values` apart from `target` on; where values are streamed, a whole line of them is a line of memory.
+#[inline(always)]
+pub(crate) unsafe fn write_lines<L: Lanes>(
+    l: L,
+    job: &CompressJob,
+    stream: bool,
+    tile: *const f32,
+    target: *mut f32,
+    count: usize,
+) {
+    let ld = job.ld_values.cast_signed();
+    let (streamed, direct) = (stream && count == LINE, !stream && count == LINE);
+    // The lines of the next band: where stores are less than a line, they are read before they are written.
+    if !streamed && (job.far_into_l2 || L::COUNT < LINE) {
+        for lane in 0..L::COUNT {
+            let next = (lane + BAND).cast_signed();
+            let next = target.wrapping_offset(next.wrapping_mul(ld));
+            l.prefetch_lines(job.far_into_l2, next, 1);
+        }
+    }
+    let mut lines = uninit::<f32, { LINE * MAX_LANES }>();
+    let lines = pointer(&mut lines);
+    let (to, stride) = if direct { (target, ld) } else { (lines, LINE.cast_signed()) };
+    for at in (0..LINE).step_by(L::COUNT) {
+        // SAFETY: the caller's promise; `lines` holds a line of COUNT rows.
+        unsafe { l.transpose(tile.add(at * BAND), BAND.cast_signed(), to.add(at), stride) };
+    }
+    if direct {
+        return;
+    }
+    for lane in 0..L::COUNT {
+        let (from, to) =
+            (lines.wrapping_add(lane * LINE), target.wrapping_add(lane * job.ld_values));
+        for at in (0..count).step_by(L::COUNT) {
+            // SAFETY: as above; whole lines of the target are lines of memory, else a part of one is written.
+            unsafe {
+                let values = l.load(from.add(at));
+                if streamed {
+                    l.stream(to.add(at), values);
+                } else {
+                    l.store_first(to.add(at), values, L::COUNT.min(count - at));
                 }
             }
         }

@@ -4,7 +4,8 @@ use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
 use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
-use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended, words_of_row};
+use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended};
+use crate::kernels::generic::shared::Shared;
 use crate::kernels::generic::twice::Twice;
 use crate::kernels::{CompressJob, RngKey};
 use crate::pattern::index_bits;
@@ -22,6 +23,7 @@ const AHEAD: usize = 1024;
 pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     l: L,
     job: &CompressJob,
+    shared: &Shared,
 ) {
     let bits = N * index_bits(M);
     let groups = job.cols.div_ceil(M);
@@ -65,7 +67,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 // SAFETY: a chunk of whole groups; two chunks of words; a chunk of codes, and its bytes.
                 unsafe {
                     if !drawn {
-                        words_of_row(l, &job.key, row, group, 0, now);
+                        (shared.words_of_row)(&job.key, row, group, 0, now);
                     }
                     let chunk = Chunk { a: a.add(first * M), values: values.add(first * N), ahead };
                     let codes = codes.as_mut_ptr();
@@ -91,7 +93,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         // SAFETY: two chunks of each draw.
                         unsafe {
                             let words = words[draw].add(chunk * CHUNK);
-                            words_of_row(l, &job.key, row, from, draw as u32, words);
+                            (shared.words_of_row)(&job.key, row, from, draw as u32, words);
                         }
                     }
                 }

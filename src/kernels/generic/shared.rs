@@ -1,0 +1,84 @@
+//! Steps of kernels that know of no pattern.
+
+use super::narrow::Strip;
+use crate::kernels::{CompressJob, NarrowJob, RngKey};
+
+/// The steps of one level: compiled once, with its features, instead of into every kernel. Each is long against a call.
+pub(crate) struct Shared {
+    /// [`words_of_row`](super::philox::words_of_row).
+    pub(crate) words_of_row: WordsFn,
+    /// [`words_of_strip`](super::philox::words_of_strip).
+    pub(crate) words_of_strip: WordsFn,
+    /// [`Lanes::transpose`](super::Lanes::transpose).
+    pub(crate) transpose: TransposeFn,
+    /// [`copy_values`](super::narrow::copy_values).
+    pub(crate) copy_values: CopyValuesFn,
+    /// [`stage_words`](super::narrow::stage_words).
+    pub(crate) stage_words: StageWordsFn,
+    /// [`write_lines`](super::compress::write_lines).
+    pub(crate) write_lines: WriteLinesFn,
+}
+
+/// # Safety
+/// The CPU has the level's instruction set; the contract of the function that it is made of.
+pub(crate) type WordsFn = unsafe fn(&RngKey, u32, u32, u32, *mut u32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type TransposeFn = unsafe fn(*const f32, isize, *mut f32, isize);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type CopyValuesFn = unsafe fn(&NarrowJob, Strip, (usize, usize), *mut f32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type StageWordsFn = unsafe fn(&NarrowJob, Strip, (usize, usize), *mut u32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type WriteLinesFn = unsafe fn(&CompressJob, bool, *const f32, *mut f32, usize);
+
+/// The functions and `SHARED` of one level.
+macro_rules! shared_steps {
+    ($lanes:expr $(, $features:literal)?) => {
+        use $crate::kernels::generic::shared::{Shared, shared_step};
+        use generic::narrow::Strip;
+
+        shared_step!(words_of_row(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32),
+            generic::philox::words_of_row, $lanes $(, $features)?);
+        shared_step!(words_of_strip(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32),
+            generic::philox::words_of_strip, $lanes $(, $features)?);
+        shared_step!(transpose_square(source: *const f32, from: isize, target: *mut f32, to: isize),
+            generic::Lanes::transpose, $lanes $(, $features)?);
+        shared_step!(copy_values(job: &NarrowJob, strip: Strip, some: (usize, usize), copy: *mut f32),
+            generic::narrow::copy_values, $lanes $(, $features)?);
+        shared_step!(stage_words(job: &NarrowJob, strip: Strip, bits: (usize, usize), words: *mut u32),
+            generic::narrow::stage_words, $lanes $(, $features)?);
+        shared_step!(write_lines(job: &CompressJob, stream: bool, tile: *const f32, target: *mut f32, count: usize),
+            generic::compress::write_lines, $lanes $(, $features)?);
+
+        const SHARED: Shared = Shared {
+            words_of_row,
+            words_of_strip,
+            transpose: transpose_square,
+            copy_values,
+            stage_words,
+            write_lines,
+        };
+    };
+}
+pub(crate) use shared_steps;
+
+/// One of them. (A function around a function: rustc 1.95 forgets the `inline(never)` of one with features of its own.)
+macro_rules! shared_step {
+    ($name:ident($($x:ident: $type:ty),*), $function:path, $lanes:expr $(, $features:literal)?) => {
+        #[inline(never)]
+        unsafe fn $name($($x: $type),*) {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn step($($x: $type),*) {
+                // SAFETY: this function runs only where its features are there; the caller's promise.
+                unsafe { $function($lanes, $($x),*) }
+            }
+            // SAFETY: the caller's promise.
+            unsafe { step($($x),*) }
+        }
+    };
+}
+pub(crate) use shared_step;
