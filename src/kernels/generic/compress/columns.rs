@@ -57,27 +57,21 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
             let band = |row: usize| Band {
                 row,
                 rows: BAND.min(bottom - row),
-                first,
-                count: end - first,
                 words: words.wrapping_add((row - top) / BAND * draws * DRAW),
                 chunks,
+                first,
+                offset,
                 codes,
                 stream,
-                lead,
-                ahead: 0,
             };
             for row in (top..bottom).step_by(BAND) {
                 // SAFETY: there is room for the words of all bands; their rows and groups exist.
                 unsafe { band(row).draw::<L, E>(job, shared, drawn) };
             }
-            let mut g = first;
-            let mut next = first + lead + width;
+            let (mut g, mut before) = (first, lead);
             while g < end {
+                let next = end.min(g + before + width);
                 for row in (top..bottom).step_by(BAND) {
-                    let mut part = band(row);
-                    part.words = part.words.wrapping_add((offset + g - first) * L::COUNT);
-                    (part.first, part.count) = (g, next.min(end) - g);
-                    part.lead = if g == first { lead } else { 0 };
                     // What comes next in the same columns, or in those of the next part: of the last of its rows, the
                     // line that this band, if it is not aligned, does not read as well.
                     let (next_row, next_g) = match row + BAND {
@@ -87,14 +81,15 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
                     };
                     let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
                     let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
-                    part.ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
+                    let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
+                    let part = Part { first: g, end: next, before, ahead };
                     // SAFETY: the rows and groups exist, and their words are drawn.
                     unsafe {
-                        part.compress::<L, E, N, M>(l, job, shared);
-                        part.write_codes(job, N * index_bits(M));
+                        band(row).compress::<L, E, N, M>(l, job, shared, &part);
+                        band(row).write_codes(job, &part, N * index_bits(M));
                     }
                 }
-                (g, next) = (next, next + width);
+                (g, before) = (next, 0);
             }
         }
     }
@@ -112,20 +107,28 @@ fn groups_before_line<const N: usize, const M: usize>(job: &CompressJob) -> Opti
     (same && whole && values.is_multiple_of(N)).then_some(values / N)
 }
 
-/// Some rows of A on their way through some groups.
+/// Some rows of A on their way through a chunk of groups.
 struct Band {
     row: usize,
     rows: usize,
-    first: usize,
-    count: usize,
-    /// For each strip `chunks` of words, a vector a group, and as much behind them of a second draw.
+    /// For each strip `chunks` of words, a vector a group, and as much behind them of a second draw. Those of group `first`
+    /// are behind those of `offset` other groups.
     words: *mut u32,
     chunks: usize,
+    first: usize,
+    offset: usize,
     /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
     codes: *mut u32,
-    /// Whole lines of values are written past the caches; the first begins after `lead` groups.
+    /// Whole lines of values are written past the caches.
     stream: bool,
-    lead: usize,
+}
+
+/// Groups that bands go through one after another.
+struct Part {
+    first: usize,
+    end: usize,
+    /// Groups before the first whole line of values.
+    before: usize,
     /// Elements from an entry of A to one that is fetched with it. Strides defeat the hardware's guesses.
     ahead: isize,
 }
@@ -165,22 +168,22 @@ impl Band {
     }
 
     /// # Safety
-    /// The contract of [`cols`]; the rows and groups of the band exist, and their words are drawn.
+    /// The contract of [`cols`]; the rows and groups exist, and their words are drawn.
     #[inline(always)]
     unsafe fn compress<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         &self,
         l: L,
         job: &CompressJob,
         shared: &Shared,
+        part: &Part,
     ) {
         let mut codes = [l.splat_u(0); STRIPS];
-        let end = self.first + self.count;
-        let mut g = self.first;
-        let mut here = if self.lead > 0 { self.lead } else { LINE / N };
-        while g < end {
-            here = here.min(end - g);
-            // SAFETY: `here` groups of the band.
-            unsafe { self.batch::<L, E, N, M>(l, job, shared, (g, here), &mut codes) };
+        let mut g = part.first;
+        let mut here = if part.before > 0 { part.before } else { LINE / N };
+        while g < part.end {
+            here = here.min(part.end - g);
+            // SAFETY: `here` groups of the part.
+            unsafe { self.batch::<L, E, N, M>(l, job, shared, part, (g, here), &mut codes) };
             g += here;
             here = LINE / N;
         }
@@ -197,6 +200,7 @@ impl Band {
         l: L,
         job: &CompressJob,
         shared: &Shared,
+        part: &Part,
         (g, here): (usize, usize),
         codes: &mut [L::U; STRIPS],
     ) {
@@ -222,8 +226,8 @@ impl Band {
             }
         };
         for t in 0..here {
-            let bit = (g + t - self.first) * bits;
-            let end = g + t + 1 == self.first + self.count;
+            let bit = (g + t - part.first) * bits;
+            let end = g + t + 1 == part.end;
             for strip in 0..strips {
                 let rows = strip * L::COUNT;
                 let mut x = [l.splat(0.0); M];
@@ -232,7 +236,7 @@ impl Band {
                     // SAFETY: column t * M + i of the source.
                     *x = unsafe { l.load(column.wrapping_add(rows)) };
                     if strip == 0 {
-                        let next = column.wrapping_offset(self.ahead);
+                        let next = column.wrapping_offset(part.ahead);
                         l.prefetch_lines(job.far_into_l2, next, 1);
                     }
                 }
@@ -240,7 +244,7 @@ impl Band {
                 let picked = unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        let at = (g - self.first + t) * L::COUNT;
+                        let at = (self.offset + g - self.first + t) * L::COUNT;
                         *word = l.load_u(self.drawn::<L>(draw, strip).add(at));
                     }
                     let picked = E::select::<L, N, M>(l, x, drawn);
@@ -318,15 +322,15 @@ impl Band {
     /// Writes the packed indices, `bits` of a group, a row at a time: what a row gets of a chunk lies together.
     ///
     /// # Safety
-    /// The rows and groups of the band exist in the metadata, and [`compress`](Self::compress) has
+    /// The rows and groups exist in the metadata, and [`compress`](Self::compress) has
     /// packed them.
     #[inline(never)]
-    unsafe fn write_codes(&self, job: &CompressJob, bits: usize) {
-        let bytes = (self.count * bits).div_ceil(8);
+    unsafe fn write_codes(&self, job: &CompressJob, part: &Part, bits: usize) {
+        let bytes = ((part.end - part.first) * bits).div_ceil(8);
         for i in 0..self.rows {
             // SAFETY: the indices begin on this byte of the row, and fill `bytes`.
             unsafe {
-                let target = job.meta.add((self.row + i) * job.ld_meta + self.first * bits / 8);
+                let target = job.meta.add((self.row + i) * job.ld_meta + part.first * bits / 8);
                 for word in 0..bytes / 4 {
                     // Volatile, or LLVM gathers, which takes longer.
                     let code = self.codes.add(word * BAND + i).read_volatile().to_le_bytes();
