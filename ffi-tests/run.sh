@@ -187,8 +187,8 @@ step_valgrind() {
     compile "$WORK/valgrind/$program" $program -I"$PREFIX/include" -L"$PREFIX/lib" -lspnm -lm -pthread -Wl,-rpath,"$PREFIX/lib"
     # A forked child loses, by design, what the threads held that it does not have.
     local leaks="--leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite"
-    [ $program = threads ] && leaks=--leak-check=no
-    SPNM_MAX_ISA=avx2 valgrind -q --error-exitcode=9 $leaks "$WORK/valgrind/$program" ||
+    local arguments=; [ $program = threads ] && leaks=--leak-check=no arguments=once
+    SPNM_MAX_ISA=avx2 valgrind -q --error-exitcode=9 $leaks "$WORK/valgrind/$program" $arguments ||
       fail "$program under valgrind"
   done
 }

@@ -10,6 +10,8 @@ enum { ROWS = 150, INNER = 200, COLS = 70, CALLERS = 8 };
 
 static float a[ROWS * INNER], b[INNER * COLS], want[ROWS * COLS], want_dense[ROWS * INNER];
 
+static int rounds = 5;
+
 struct caller {
     spnm_pool *pool;
     float c[ROWS * COLS], dense[ROWS * INNER];
@@ -40,7 +42,7 @@ static void product(spnm_pool *pool, float *c, float *dense, int *wrong)
 static void *calls(void *argument)
 {
     struct caller *me = argument;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < rounds; i++)
         product(me->pool, me->c, me->dense, &me->wrong);
     return NULL;
 }
@@ -86,10 +88,12 @@ static void forked(spnm_pool *pool)
 
 int main(int argc, char **argv)
 {
-    /* An emulator may not survive a fork of a process with threads. */
+    /* An emulator may not survive a fork of a process with threads; valgrind needs a minute for all rounds. */
     int forks = argc < 2 || strcmp(argv[1], "nofork") != 0;
     if (!forks)
         printf("           (no fork here)\n");
+    if (argc > 1 && strcmp(argv[1], "once") == 0)
+        rounds = 1;
 
     int wrong = 0;
     common_fill(a, ROWS * INNER, 8);
