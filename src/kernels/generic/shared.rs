@@ -21,19 +21,21 @@ pub(crate) struct Shared {
 
 /// # Safety
 /// The CPU has the level's instruction set; the contract of the function that it is made of.
-pub(crate) type WordsFn = unsafe fn(&RngKey, u32, u32, u32, *mut u32);
+pub(crate) type WordsFn = unsafe fn(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32);
 /// # Safety
 /// As [`WordsFn`].
-pub(crate) type TransposeFn = unsafe fn(*const f32, isize, *mut f32, isize);
+pub(crate) type TransposeFn =
+    unsafe fn(source: *const f32, from: isize, target: *mut f32, to: isize);
 /// # Safety
 /// As [`WordsFn`].
-pub(crate) type CopyValuesFn = unsafe fn(&NarrowJob, Strip, (usize, usize), *mut f32);
+pub(crate) type CopyValuesFn = unsafe fn(&NarrowJob, Strip, values: (usize, usize), copy: *mut f32);
 /// # Safety
 /// As [`WordsFn`].
-pub(crate) type StageWordsFn = unsafe fn(&NarrowJob, Strip, (usize, usize), *mut u32);
+pub(crate) type StageWordsFn = unsafe fn(&NarrowJob, Strip, bits: (usize, usize), words: *mut u32);
 /// # Safety
 /// As [`WordsFn`].
-pub(crate) type WriteLinesFn = unsafe fn(&CompressJob, bool, *const f32, *mut f32, usize);
+pub(crate) type WriteLinesFn =
+    unsafe fn(&CompressJob, stream: bool, tile: *const f32, target: *mut f32, count: usize);
 
 /// The functions and `SHARED` of one level.
 macro_rules! shared_steps {
@@ -47,7 +49,7 @@ macro_rules! shared_steps {
             generic::philox::words_of_strip, $lanes $(, $features)?);
         shared_step!(transpose_square(source: *const f32, from: isize, target: *mut f32, to: isize),
             generic::Lanes::transpose, $lanes $(, $features)?);
-        shared_step!(copy_values(job: &NarrowJob, strip: Strip, some: (usize, usize), copy: *mut f32),
+        shared_step!(copy_values(job: &NarrowJob, strip: Strip, values: (usize, usize), copy: *mut f32),
             generic::narrow::copy_values, $lanes $(, $features)?);
         shared_step!(stage_words(job: &NarrowJob, strip: Strip, bits: (usize, usize), words: *mut u32),
             generic::narrow::stage_words, $lanes $(, $features)?);
