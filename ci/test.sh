@@ -26,7 +26,7 @@ also=() # the second list, where its turn is
 options=() # what cargo needs for a cross build
 # The standard library's checks of pointers are a quarter of a build, and slow an emulator down: steps rust and c make them.
 cross_profile="CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false"
-# Without what benches and examples alone depend on, half of a cross build: see Cargo.toml.
+# Without what benches and examples alone depend on: see Cargo.toml.
 cross_flags="--cfg spnm_emulated"
 
 # What narrows tests, or makes them write what they should compare, is not taken over from the caller.

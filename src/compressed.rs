@@ -253,10 +253,10 @@ impl<'a> CompressedMut<'a> {
 /// Values of a cache line. [`compress`](crate::compress) writes those of a large matrix past the caches, by whole lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(align(64))]
-struct Line([f32; Line::LEN]);
+pub(crate) struct Line([f32; Line::LEN]);
 
 impl Line {
-    const LEN: usize = 16;
+    pub(crate) const LEN: usize = 16;
 }
 
 /// A matrix in N:M form that owns its buffers, without padding between rows. Its values begin on a cache line.

@@ -31,7 +31,7 @@ fn by_effort_on_x86(full: usize, small: usize) -> usize {
     if cfg!(target_arch = "x86_64") { by_effort(full, small) } else { full }
 }
 
-/// Every second one under such an emulator, without the largest, half of the time: `long_products` has longer rows.
+/// Every second one under such an emulator, without the largest, half of the time: `long_products`, where it runs, has longer rows.
 fn shapes() -> impl Iterator<Item = (usize, usize)> {
     let most = by_effort_on_x86(usize::MAX, 8192);
     let some = SHAPES.into_iter().step_by(by_effort_on_x86(1, 2));

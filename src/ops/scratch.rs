@@ -1,13 +1,11 @@
 //! Working memory that outlives a call.
 
+use crate::compressed::Line;
 use crate::error::Error;
 use std::mem::MaybeUninit;
 
-/// The unit of scratch memory: a cache line, and the alignment of packed panels.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "memory, reached through pointers alone")] [u8; LINE]);
-pub(super) const LINE: usize = 64;
+/// The unit of scratch memory, in bytes: a cache line, and the alignment of packed panels.
+pub(super) const LINE: usize = size_of::<Line>();
 
 /// Working memory for [`gemm`](crate::gemm) and [`prune_gemm`](crate::prune_gemm).
 ///

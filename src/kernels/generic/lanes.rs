@@ -293,7 +293,7 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
 pub(crate) const MAX_LANES: usize = 16;
 
 /// f32s of a cache line.
-pub(crate) const LINE: usize = 16;
+pub(crate) const LINE: usize = crate::compressed::Line::LEN;
 
 /// [`Lanes::pack_codes`] in words of 32 bits.
 ///
