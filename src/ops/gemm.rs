@@ -1,8 +1,8 @@
 //! C = alpha * A.B + beta * C with A in N:M form, or pruned on the way.
 
-mod copies;
 mod group;
 mod layout;
+mod pack;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ mod tests;
 use super::blocking::{self, Blocking, Extent};
 use super::compress::keepable;
 use super::scratch::Slots;
-use super::{Method, Options, Scratch, check};
+use super::{Method, Options, Scratch, check, copies};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -314,10 +314,10 @@ impl Product<'_> {
         unsafe {
             if part.col_stride != 1 {
                 if k.start > 0 || self.beta != 0.0 {
-                    self.copy(part, c_tile, width);
+                    copies::gather(self.kernels, part, c_tile, width);
                 }
                 self.slices(staged, rows.len(), k, cols, place, slice, (tile, tile));
-                self.scatter(c_tile, width, part);
+                copies::scatter(self.kernels, c_tile, width, part, false);
             } else if crowded(self.c) {
                 self.slices(staged, rows.len(), k, cols, place, slice, (c, tile));
             } else {
@@ -424,7 +424,7 @@ impl Product<'_> {
                 for j in 0..cols.len() {
                     slice.add(j * ldb + (to - from)).write_bytes(0, ldb - (to - from));
                 }
-                self.copy(b, slice, ldb);
+                copies::gather(self.kernels, b, slice, ldb);
                 (self.kernels.of(p).narrow)(&NarrowJob {
                     values: staged.values.wrapping_add(group * p.n()),
                     ld_values: staged.ld_values,

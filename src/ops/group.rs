@@ -2,8 +2,9 @@
 
 use super::Method;
 use super::compress::Target;
+use super::copies;
 use crate::kernels::group::{GatherJob, NormJob};
-use crate::kernels::{CompressJob, CopyJob, Kernels, RngKey, Selector};
+use crate::kernels::{CompressJob, Kernels, RngKey, Selector};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use std::mem::MaybeUninit;
@@ -96,23 +97,7 @@ unsafe fn rows_of<'a>(kernels: &Kernels, a: MatRef<'a>, tile: *mut f32) -> MatRe
     let stride = a.cols.cast_signed();
     // SAFETY: a level that the CPU has; the caller's promise.
     unsafe {
-        if a.row_stride == 1 {
-            (kernels.transpose)(&CopyJob {
-                source: a.data,
-                from: a.col_stride,
-                target: tile,
-                to: stride,
-                rows: a.cols,
-                cols: a.rows,
-                far_next: false,
-            });
-        } else {
-            for i in 0..a.rows {
-                for j in 0..a.cols {
-                    tile.add(i * a.cols + j).write(a.address(i, j).read_unaligned());
-                }
-            }
-        }
+        copies::gather(kernels, a, tile, a.cols);
         MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
     }
 }

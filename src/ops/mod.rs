@@ -4,6 +4,7 @@ mod analyse;
 mod blocking;
 mod check;
 mod compress;
+mod copies;
 mod gemm;
 mod group;
 mod lognormal;

@@ -1,12 +1,12 @@
 //! Dense forms of pruned matrices.
 
 use super::compress::{Target, compress_block, keepable};
-use super::{Method, Options, check, group};
+use super::{Method, Options, check, copies, group};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CopyJob, ExpandJob, Kernels};
+use crate::kernels::{ExpandJob, Kernels};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -207,25 +207,8 @@ pub(super) unsafe fn expand_tile(
     // SAFETY: the buffer holds the tile; a level that the CPU has; then as above.
     unsafe {
         expand_rows(kernels, a, begun, rows.as_mut_ptr(), stride);
-        if out.row_stride == 1 {
-            (kernels.transpose)(&CopyJob {
-                source: rows.as_ptr(),
-                from: stride,
-                target: out.data.cast_mut(),
-                to: out.col_stride,
-                rows: a.rows,
-                cols: a.cols,
-                // The tile below.
-                far_next: cpu().far_into_l2,
-            });
-        } else {
-            for i in 0..a.rows {
-                for j in 0..a.cols {
-                    let to = out.address(i, j).cast_mut();
-                    to.write_unaligned(rows[i * a.cols + j]);
-                }
-            }
-        }
+        // The tile below comes next.
+        copies::scatter(kernels, rows.as_ptr(), a.cols, out, cpu().far_into_l2);
     }
 }
 

@@ -14,7 +14,8 @@
 //!
 //! Memory: a tile and the sums of the chunks, on the stack.
 
-use crate::kernels::{CopyJob, Kernels, LANES, tensor};
+use super::copies;
+use crate::kernels::{Kernels, LANES, tensor};
 use crate::matrix::MatRef;
 use crate::pool::{self, Pool};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,25 +147,9 @@ impl Tile {
             self.entries.fill(0.0);
         }
         (self.row, self.col, self.rows, self.cols) = (row, col, rows, cols);
-        let source = a.address(row, col);
-        let (target, to) = (self.entries.as_mut_ptr(), SIDE.cast_signed());
+        let part = a.part(row..row + rows, col..col + cols);
         // SAFETY: the tile lies in `a`, and `entries` holds it.
-        unsafe {
-            let from = a.row_stride;
-            let job = CopyJob { source, from, target, to, rows, cols, far_next: false };
-            if a.col_stride == 1 {
-                (kernels.pack)(&job);
-            } else if a.row_stride == 1 {
-                let from = a.col_stride;
-                (kernels.transpose)(&CopyJob { from, rows: cols, cols: rows, ..job });
-            } else {
-                for i in 0..rows {
-                    for j in 0..cols {
-                        *target.add(i * SIDE + j) = a.address(row + i, col + j).read_unaligned();
-                    }
-                }
-            }
-        }
+        unsafe { copies::gather(kernels, part, self.entries.as_mut_ptr(), SIDE) };
     }
 }
 

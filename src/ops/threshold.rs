@@ -1,12 +1,12 @@
 //! Stochastic pruning at one threshold for the whole matrix.
 
 use super::reduce::{SIDE, Tile};
-use super::{Options, check};
+use super::{Options, check, copies};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
 use crate::kernels::tensor::ThresholdJob;
-use crate::kernels::{CopyJob, Kernels, RngKey};
+use crate::kernels::{Kernels, RngKey};
 use crate::matrix::{MatMut, MatRef};
 use crate::pool;
 use crate::rng::{ENTRY_COLS, Rng};
@@ -155,40 +155,9 @@ unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, ou
                 let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);
                 prune_rows(kernels, at, alpha, view, view);
                 let to = out.part(row..row + tile.rows, col..col + tile.cols);
-                store(kernels, data, to);
+                copies::scatter(kernels, data, SIDE, to, cpu().far_into_l2);
             }
         }
         col += width;
-    }
-}
-
-/// Writes a tile's entries.
-///
-/// # Safety
-/// `tile` holds as many rows of [`SIDE`] entries, and `to` is writable.
-unsafe fn store(kernels: &Kernels, tile: *const f32, to: MatRef<'_>) {
-    let job = CopyJob {
-        source: tile,
-        from: SIDE.cast_signed(),
-        target: to.data.cast_mut(),
-        to: if to.col_stride == 1 { to.row_stride } else { to.col_stride },
-        rows: to.rows,
-        cols: to.cols,
-        far_next: cpu().far_into_l2,
-    };
-    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
-    unsafe {
-        if to.col_stride == 1 {
-            (kernels.pack)(&job);
-        } else if to.row_stride == 1 {
-            (kernels.transpose)(&job);
-        } else {
-            for i in 0..to.rows {
-                for j in 0..to.cols {
-                    let element = to.address(i, j).cast_mut();
-                    element.write_unaligned(*tile.add(i * SIDE + j));
-                }
-            }
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Product, Staged};
 use crate::kernels::group::{Ahead, GroupTileJob};
+use crate::ops::copies;
 use crate::ops::group::columns_of;
 use std::ops::Range;
 
@@ -46,7 +47,7 @@ impl Product<'_> {
             // SAFETY: the part lies in C; the tile and the slice hold one each.
             unsafe {
                 if !direct && (k.start > 0 || self.beta != 0.0) {
-                    self.copy(part, c_tile, wide);
+                    copies::gather(self.kernels, part, c_tile, wide);
                 }
                 let mut from = k.start;
                 loop {
@@ -75,7 +76,7 @@ impl Product<'_> {
                     }
                 }
                 if !direct {
-                    self.scatter(c_tile, wide, part);
+                    copies::scatter(self.kernels, c_tile, wide, part, false);
                 }
             }
         }
