@@ -153,7 +153,7 @@ fn bars(run: &Run, area: &Area<'_>, title: &str, shapes: &[&(Case, Race)]) -> Ou
         }
     }
     let peaks: Vec<(Isa, f64)> =
-        run.levels.iter().rev().filter_map(|&isa| Some((isa, run.peak(isa)?))).collect();
+        run.levels.iter().rev().filter_map(|&isa| Some((isa, run.peak(isa)?.registers))).collect();
     let top = shapes
         .iter()
         .flat_map(|(case, race)| names.iter().filter_map(|&who| speed(case, race, who)))
@@ -263,7 +263,7 @@ fn speed(run: &Run, note: &str) -> Outcome<String> {
             chart.draw_series(points.iter().map(|&at| Circle::new(at, width, tone.filled())))?;
             entries.push((who.to_string(), tone, Mark::Line(width)));
         }
-        if let Some(peak) = run.peak(best) {
+        if let Some(peak) = run.peak(best).map(|peak| peak.registers) {
             let ends = [(sizes.0, peak), (sizes.1, peak)];
             chart.draw_series(DashedLineSeries::new(ends, 8, 5, BLACK.stroke_width(2)))?;
             entries.push((format!("FMA peak {} {peak:.0}", best.name()), BLACK, Mark::Dashes));

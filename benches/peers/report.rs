@@ -3,6 +3,7 @@
 
 use crate::args::Args;
 use crate::common::{is_test, target_folder};
+use crate::peak::Peak;
 use crate::race::{Race, Who};
 use crate::run::Run;
 use crate::{charts, machine, table};
@@ -86,10 +87,19 @@ fn text(args: &Args, run: &Run, load: Option<f64>) -> Result<String, std::fmt::E
         .levels
         .iter()
         .rev()
-        .filter_map(|&isa| Some(format!("{} {:.1} GFLOP/s", isa.name(), run.peak(isa)?)))
+        .filter_map(|&isa| {
+            let Peak { registers, loads } = run.peak(isa)?;
+            let share = loads / registers;
+            Some(format!("{} {registers:.1} GFLOP/s, {share:.2} of it", isa.name()))
+        })
         .collect();
     if !peaks.is_empty() {
-        writeln!(out, "\nPeak of multiply-adds from registers, one thread: {}.", peaks.join(", "))?;
+        writeln!(
+            out,
+            "\nPeak of multiply-adds from registers, one thread, and with a factor of each loaded from a \
+             first-level cache: {}.",
+            peaks.join("; ")
+        )?;
     }
     if !run.rows.is_empty() {
         writeln!(out, "\n{}", table::summary(&run.rows))?;

@@ -5,7 +5,7 @@ use crate::common::levels;
 use crate::common::product::Storage;
 use crate::libraries::{GEMM_CRATE, Peers};
 use crate::passes::{MEMCPY, compress_race, prune_of, prune_race};
-use crate::peak;
+use crate::peak::Peak;
 use crate::plan::{Case, Pass, Place, Plan};
 use crate::products::{GEMM, Operands, PRUNE_GEMM, product_race};
 use crate::race::{Ours, Race, Who};
@@ -24,8 +24,8 @@ pub(crate) struct Run {
     /// Lowest first.
     pub(crate) levels: Vec<Isa>,
     progress: ProgressBar,
-    /// GFLOP/s of multiply-adds from registers, sampled between races.
-    peaks: Vec<(Isa, Vec<f64>)>,
+    /// The best of samples between races.
+    peaks: Vec<(Isa, Option<Peak>)>,
     /// Races of gemm, and of `prune_gemm` at shapes of training.
     pub(crate) gemm: Vec<(Case, Race)>,
     pub(crate) step: Vec<(Case, Race)>,
@@ -80,7 +80,7 @@ impl Run {
             wants: Box::new(move |part| only.is_empty() || only.contains(&part)),
             plan,
             peers,
-            peaks: levels.iter().map(|&isa| (isa, Vec::new())).collect(),
+            peaks: levels.iter().map(|&isa| (isa, None)).collect(),
             levels,
             progress: ProgressBar::new(races as u64).with_style(style),
             gemm: Vec::new(),
@@ -97,10 +97,8 @@ impl Run {
         self.levels.last().copied().unwrap_or(Isa::Portable)
     }
 
-    /// The peak of a level: the best of its samples, since nothing can be faster.
-    pub(crate) fn peak(&self, isa: Isa) -> Option<f64> {
-        let samples = self.peaks.iter().find(|(own, _)| *own == isa).map(|(_, samples)| samples)?;
-        samples.iter().copied().reduce(f64::max)
+    pub(crate) fn peak(&self, isa: Isa) -> Option<Peak> {
+        self.peaks.iter().find(|(own, _)| *own == isa)?.1
     }
 
     /// Whether the shape is one of the targets'.
@@ -123,8 +121,8 @@ impl Run {
     fn next(&mut self, what: String) {
         self.progress.set_message(what);
         self.progress.inc(1);
-        for (isa, samples) in &mut self.peaks {
-            samples.extend(peak::sample(*isa));
+        for (isa, best) in &mut self.peaks {
+            *best = Peak::sample(*isa).map(|peak| best.map_or(peak, |best| best.max(peak)));
         }
     }
 
