@@ -184,6 +184,8 @@ pub(crate) struct CopyJob {
     /// Of the source.
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+    /// Elements from what is read to what is fetched with it, if anything is.
+    pub(crate) ahead: Option<isize>,
     /// What follows each row of the target in memory is written soon, and far away: see [`cpu::Cpu`].
     pub(crate) far_next: bool,
 }

@@ -3,14 +3,34 @@
 use crate::kernels::{CopyJob, Kernels};
 use crate::matrix::MatRef;
 
+/// Rows that are fetched ahead where rows are copied.
+const ROWS_AHEAD: isize = 4;
+
 /// `target[i * to + j] = source[i][j]`.
 ///
 /// # Safety
 /// The kernels are of a level that the CPU has; the source is readable, and the target holds its rows, `to` elements apart.
 pub(super) unsafe fn gather(kernels: &Kernels, source: MatRef<'_>, target: *mut f32, to: usize) {
+    let rows = source.row_stride.wrapping_mul(ROWS_AHEAD);
+    let ahead = (source.col_stride == 1).then_some(rows);
+    // SAFETY: the caller's promise.
+    unsafe { gather_ahead(kernels, source, target, to, ahead) }
+}
+
+/// [`gather`]; lines `ahead` elements from those that are read are fetched meanwhile.
+///
+/// # Safety
+/// As [`gather`].
+pub(super) unsafe fn gather_ahead(
+    kernels: &Kernels,
+    source: MatRef<'_>,
+    target: *mut f32,
+    to: usize,
+    ahead: Option<isize>,
+) {
     let MatRef { data, rows, cols, row_stride: from, .. } = source;
-    let job =
-        CopyJob { source: data, from, target, to: to.cast_signed(), rows, cols, far_next: false };
+    let to = to.cast_signed();
+    let job = CopyJob { source: data, from, target, to, rows, cols, ahead, far_next: false };
     // SAFETY: the caller's promise.
     unsafe {
         if source.col_stride == 1 {
@@ -21,7 +41,8 @@ pub(super) unsafe fn gather(kernels: &Kernels, source: MatRef<'_>, target: *mut 
         } else {
             for i in 0..rows {
                 for j in 0..cols {
-                    *target.add(i * to + j) = source.address(i, j).read_unaligned();
+                    let element = target.offset(i.cast_signed() * to).add(j);
+                    *element = source.address(i, j).read_unaligned();
                 }
             }
         }
@@ -41,8 +62,16 @@ pub(super) unsafe fn scatter(
     far_next: bool,
 ) {
     let MatRef { rows, cols, row_stride: to, .. } = target;
-    let data = target.data.cast_mut();
-    let job = CopyJob { source, from: from.cast_signed(), target: data, to, rows, cols, far_next };
+    let job = CopyJob {
+        source,
+        from: from.cast_signed(),
+        target: target.data.cast_mut(),
+        to,
+        rows,
+        cols,
+        ahead: None,
+        far_next,
+    };
     // SAFETY: the caller's promise.
     unsafe {
         if target.col_stride == 1 {

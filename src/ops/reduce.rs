@@ -15,6 +15,7 @@
 //! Memory: a tile and the sums of the chunks, on the stack.
 
 use super::copies;
+use crate::compressed::Line;
 use crate::kernels::{Kernels, LANES, tensor};
 use crate::matrix::MatRef;
 use crate::pool::{self, Pool};
@@ -87,12 +88,15 @@ pub(super) unsafe fn reduce_by<const K: usize>(
     let partial = [const { [const { AtomicU64::new(0) }; K] }; CHUNKS];
     pool::run(pool, count, |chunk, _| {
         let (top, left) = (chunk / stretches * tall, chunk % stretches * wide);
+        let (bottom, right) = (down.min(top + tall), across.min(left + wide));
         let mut sums = [[0.0; LANES]; K];
         let mut tile = Tile::new();
-        for i in top..down.min(top + tall) {
-            for j in left..across.min(left + wide) {
+        for i in top..bottom {
+            for j in left..right {
+                let next = if j + 1 < right { (i, j + 1) } else { (i + 1, left) };
+                let next = (next.0 * height, next.1 * SIDE);
                 // SAFETY: the caller's promise.
-                unsafe { tile.load(kernels, a, (i * height, height), (j * SIDE, SIDE)) };
+                unsafe { tile.load(kernels, a, (i * height, height), (j * SIDE, SIDE), next) };
                 add(&tile, &mut sums);
             }
         }
@@ -131,7 +135,8 @@ impl Tile {
         self.entries.iter().filter(|&&x| x == 0.0).count() - padding
     }
 
-    /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries.
+    /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries. Meanwhile the one that begins
+    /// at `next`, which need not be there, is fetched.
     ///
     /// # Safety
     /// `a` is readable, and the kernels are of a level that the CPU has.
@@ -141,6 +146,7 @@ impl Tile {
         a: MatRef<'_>,
         (row, height): (usize, usize),
         (col, width): (usize, usize),
+        next: (usize, usize),
     ) {
         let (rows, cols) = (height.min(a.rows - row), width.min(a.cols - col));
         if (rows, cols) != (SIDE, SIDE) {
@@ -148,8 +154,13 @@ impl Tile {
         }
         (self.row, self.col, self.rows, self.cols) = (row, col, rows, cols);
         let part = a.part(row..row + rows, col..col + cols);
+        let down = (next.0.cast_signed() - row.cast_signed()).wrapping_mul(a.row_stride);
+        let right = (next.1.cast_signed() - col.cast_signed()).wrapping_mul(a.col_stride);
+        // Of a line's length of elements the last: if they begin within a line, that one is here already.
+        let ahead = down.wrapping_add(right).wrapping_add(Line::LEN.cast_signed() - 1);
+        let entries = self.entries.as_mut_ptr();
         // SAFETY: the tile lies in `a`, and `entries` holds it.
-        unsafe { copies::gather(kernels, part, self.entries.as_mut_ptr(), SIDE) };
+        unsafe { copies::gather_ahead(kernels, part, entries, SIDE, Some(ahead)) };
     }
 }
 

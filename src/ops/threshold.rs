@@ -147,9 +147,10 @@ unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, ou
         let width = SIDE - ((rng.col0 + col as u64) % SIDE as u64) as usize;
         for row in (0..a.rows).step_by(SIDE) {
             let at = rng.at(rng.row0 + row as u64, rng.col0 + col as u64);
+            let next = if row + SIDE < a.rows { (row + SIDE, col) } else { (0, col + width) };
             // SAFETY: the tile lies in both; it is read whole before it is written.
             unsafe {
-                tile.load(kernels, a, (row, SIDE), (col, width));
+                tile.load(kernels, a, (row, SIDE), (col, width), next);
                 let data = tile.entries.as_mut_ptr();
                 let side = SIDE.cast_signed();
                 let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);

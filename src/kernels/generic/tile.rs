@@ -8,8 +8,6 @@ use std::ops::Range;
 
 /// Kept values that are read together: whole groups, and whole bytes of indices, for every pattern.
 const UNIT: usize = 16;
-/// Rows that a copy fetches ahead.
-const AHEAD: isize = 4;
 /// Rows of C that a micro-kernel fetches ahead where they are far: some hundred nanoseconds.
 const FAR_AHEAD: usize = 4;
 
@@ -342,6 +340,13 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
         while j < cols {
             // SAFETY: a square that lies in both.
             unsafe {
+                if let Some(ahead) = job.ahead
+                    && j.is_multiple_of(LINE)
+                {
+                    for k in 0..L::COUNT {
+                        l.prefetch(job.source_at(i + k, j).wrapping_offset(ahead));
+                    }
+                }
                 if job.far_next && i.is_multiple_of(LINE) {
                     // The last of a line's length of elements: if they begin within a line, that one is fetched, or
                     // written, already.
@@ -364,13 +369,12 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
     }
 }
 
-/// `target[i][j] = source[i][j]`, some rows fetched ahead.
+/// `target[i][j] = source[i][j]`.
 ///
 /// # Safety
 /// The contract of [`CopyFn`](crate::kernels::CopyFn).
 #[inline(always)]
 pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
-    let ahead = job.from.wrapping_mul(AHEAD);
     for i in 0..job.rows {
         let source = job.source_at(i, 0);
         let target = job.target_at(i, 0);
@@ -379,7 +383,9 @@ pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
         unsafe {
             while j + L::COUNT <= job.cols {
                 l.store(target.add(j), l.load(source.add(j)));
-                l.prefetch(source.wrapping_add(j).wrapping_offset(ahead));
+                if let Some(ahead) = job.ahead {
+                    l.prefetch(source.wrapping_add(j).wrapping_offset(ahead));
+                }
                 j += L::COUNT;
             }
             if j < job.cols {

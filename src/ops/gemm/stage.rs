@@ -1,9 +1,10 @@
 //! Compressed rows of A on their way to a product: as the caller has them, copied, or pruned.
 
 use super::{CompressedRef, Product, Source, Staged};
-use crate::kernels::CopyJob;
+use crate::matrix::MatRef;
 use crate::ops::blocking::padding;
 use crate::ops::compress::{Target, compress_block};
+use crate::ops::copies;
 use crate::pattern::Pattern;
 use std::ops::Range;
 
@@ -37,15 +38,9 @@ impl Product<'_> {
                 let given = given(a);
                 // SAFETY: the rows' values, there and here; their indices.
                 unsafe {
-                    (self.kernels.pack)(&CopyJob {
-                        source: given.values,
-                        from: given.ld_values.cast_signed(),
-                        target: values,
-                        to: ld_values.cast_signed(),
-                        rows: rows.len(),
-                        cols: kept,
-                        far_next: false,
-                    });
+                    let from = given.ld_values.cast_signed();
+                    let a = MatRef::from_raw_parts(given.values, rows.len(), kept, from, 1);
+                    copies::gather(self.kernels, a, values, ld_values);
                     self.scale(
                         values,
                         ld_values,
