@@ -7,6 +7,7 @@ use crate::kernels::generic::estimators::Estimator;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
 use crate::kernels::generic::shared::Shared;
 use crate::pattern::index_bits;
+use std::ops::Range;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
 const BAND: usize = 16;
@@ -17,9 +18,11 @@ const DRAWS: usize = 8;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
 
-/// Columns that a streamed part is wide: few enough for what is fetched of them to stay in a second-level cache where
-/// they lie a power of two apart.
-const NARROW: usize = 64;
+/// Columns that a streamed part is wide: few enough for CPUs that fetch ahead by themselves to follow each.
+const NARROW: usize = 32;
+/// Rows that go through all chunks before the next: those of a page of each column of A. So the translation of its
+/// address, and of those of the pages that their values lie in, is looked up once while the CPU knows it.
+const BLOCK: usize = 1024;
 
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
@@ -37,64 +40,86 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     shared: &Shared,
 ) {
     let groups = job.cols.div_ceil(M);
-    let (stream, lead) = match groups_before_line::<N, M>(job) {
-        Some(lead) if L::STREAMS && job.stream => (true, lead),
-        _ => (false, 0),
-    };
+    let lead = groups_before_line::<N, M>(job).filter(|_| L::STREAMS && job.stream);
     let mut words = uninit::<u32, { DRAWS * DRAW }>();
     let mut codes = uninit::<u32, DRAW>();
     let (words, codes) = (pointer(&mut words), pointer(&mut codes));
-    for first in (0..groups).step_by(CHUNK) {
-        let end = groups.min(first + CHUNK);
-        let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
-        let draws = E::WORDS * chunks;
-        let (tall, width) = match stream {
-            true => (DRAWS / draws.max(1) * BAND, (NARROW / M).max(LINE / N)),
-            false => (BAND, CHUNK),
-        };
-        for top in (0..job.rows).step_by(tall) {
-            let bottom = job.rows.min(top + tall);
-            let band = |row: usize| Band {
-                row,
-                rows: BAND.min(bottom - row),
-                words: words.wrapping_add((row - top) / BAND * draws * DRAW),
-                chunks,
-                first,
-                offset,
-                codes,
-                stream,
-            };
-            for row in (top..bottom).step_by(BAND) {
-                // SAFETY: there is room for the words of all bands; their rows and groups exist.
-                unsafe { band(row).draw::<L, E>(job, shared, drawn) };
-            }
-            let (mut g, mut before) = (first, lead);
-            while g < end {
-                let next = end.min(g + before + width);
-                for row in (top..bottom).step_by(BAND) {
-                    // What comes next in the same columns, or in those of the next part: of the last of its rows, the
-                    // line that this band, if it is not aligned, does not read as well.
-                    let (next_row, next_g) = match row + BAND {
-                        below if below < bottom => (below, g),
-                        _ if next < end => (top, next),
-                        _ => (bottom, first),
-                    };
-                    let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
-                    let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
-                    let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
-                    let part = Part { first: g, end: next, before, ahead };
-                    // SAFETY: the rows and groups exist, and their words are drawn.
-                    unsafe {
-                        band(row).compress::<L, E, N, M>(l, job, shared, &part);
-                        band(row).write_codes(job, &part, N * index_bits(M));
-                    }
-                }
-                (g, before) = (next, 0);
-            }
+    for row in (0..job.rows).step_by(BLOCK) {
+        for first in (0..groups).step_by(CHUNK) {
+            let rows = row..job.rows.min(row + BLOCK);
+            let groups = first..groups.min(first + CHUNK);
+            // SAFETY: rows and groups that exist; room for words and codes.
+            unsafe { chunk::<L, E, N, M>(l, job, shared, rows, groups, lead, (words, codes)) };
         }
     }
-    if stream {
+    if lead.is_some() {
         l.end_of_streams();
+    }
+}
+
+/// A chunk of groups of some rows; their values are streamed if `lead`, the groups of a row before its first whole line of
+/// values, is known.
+///
+/// # Safety
+/// The contract of [`cols`]; the rows and groups exist; there is room for the words of all [`DRAWS`], and for the indices
+/// of one.
+#[inline(always)]
+unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+    l: L,
+    job: &CompressJob,
+    shared: &Shared,
+    rows: Range<usize>,
+    groups: Range<usize>,
+    lead: Option<usize>,
+    (words, codes): (*mut u32, *mut u32),
+) {
+    let Range { start: first, end } = groups;
+    let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
+    let draws = E::WORDS * chunks;
+    let (tall, width) = match lead {
+        Some(_) => (DRAWS / draws.max(1) * BAND, (NARROW / M).max(LINE / N)),
+        None => (BAND, CHUNK),
+    };
+    for top in rows.clone().step_by(tall) {
+        let bottom = rows.end.min(top + tall);
+        let band = |row: usize| Band {
+            row,
+            rows: BAND.min(bottom - row),
+            words: words.wrapping_add((row - top) / BAND * draws * DRAW),
+            chunks,
+            first,
+            offset,
+            codes,
+            stream: lead.is_some(),
+        };
+        for row in (top..bottom).step_by(BAND) {
+            // SAFETY: there is room for the words of all bands; their rows and groups exist.
+            unsafe { band(row).draw::<L, E>(job, shared, drawn) };
+        }
+        let (mut g, mut before) = (first, lead.unwrap_or(0));
+        while g < end {
+            let next = end.min(g + before + width);
+            for row in (top..bottom).step_by(BAND) {
+                // What comes next in the same columns, in those of the next part, or in the next chunk: of the last of its
+                // rows, the line that this band, if it is not aligned, does not read as well.
+                let (next_row, next_g) = match row + BAND {
+                    below if below < bottom => (below, g),
+                    _ if next < end => (top, next),
+                    _ if bottom < rows.end => (bottom, first),
+                    _ => (rows.start, end),
+                };
+                let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
+                let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
+                let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
+                let part = Part { first: g, end: next, before, ahead };
+                // SAFETY: the rows and groups exist, and their words are drawn.
+                unsafe {
+                    band(row).compress::<L, E, N, M>(l, job, shared, &part);
+                    band(row).write_codes(job, &part, N * index_bits(M));
+                }
+            }
+            (g, before) = (next, 0);
+        }
     }
 }
 
