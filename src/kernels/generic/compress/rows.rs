@@ -11,9 +11,12 @@ use crate::kernels::{CompressJob, RngKey};
 use crate::pattern::index_bits;
 use crate::rng::PHILOX_ROUNDS;
 
-/// How many entries ahead of what is selected A is fetched: a page of memory. CPUs, which fetch ahead by themselves, stop
-/// where one ends.
-const AHEAD: usize = 1024;
+/// Elements of a page of memory.
+const PAGE: usize = 4096 / size_of::<f32>();
+/// How many entries ahead of what is selected A is fetched. CPUs, which fetch ahead by themselves, stop where a page ends.
+const AHEAD: usize = PAGE;
+/// Pages that are touched together: CPUs translate the addresses of so many at once, but wait for each that is touched alone.
+const PAGES: usize = 4;
 
 /// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
 ///
@@ -40,6 +43,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     let (mut now, mut drawn) = (words[0], false);
     let mut next = words[0].wrapping_add(CHUNK);
     let (rows_ahead, cols_ahead) = (AHEAD / job.cols, AHEAD % job.cols);
+    let gap = job.row_stride.wrapping_sub(job.cols.cast_signed());
+    let in_order = (0..PAGE.cast_signed()).contains(&gap);
     for i in 0..job.rows {
         // SAFETY: row i of A, of the values and of the metadata.
         let (a, values, meta) = unsafe {
@@ -59,6 +64,18 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             };
             let ahead = row_ahead.cast_signed().wrapping_mul(job.row_stride);
             let ahead = job.a.wrapping_offset(ahead).wrapping_add(col_ahead);
+            let begun = ahead.addr() / size_of::<f32>() % (PAGES * PAGE);
+            if in_order && begun < CHUNK * M {
+                // The pages behind these, and of what is kept of them.
+                let behind = PAGES * PAGE - begun;
+                let kept = values.wrapping_add(first * N + (AHEAD + behind) * N / M);
+                for page in 0..PAGES {
+                    l.prefetch_far(ahead.wrapping_add(behind + page * PAGE));
+                    if page * M < PAGES * N {
+                        l.prefetch_far(kept.wrapping_add(page * PAGE));
+                    }
+                }
+            }
             if meanwhile && (first + CHUNK) * M <= job.cols {
                 let group = job.group0 + first as u32;
                 let last = first + CHUNK >= groups;
