@@ -25,6 +25,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) const SIDE: usize = tensor::SIDE;
 /// The most chunks: enough for as many threads, few enough for the stack.
 const CHUNKS: usize = 256;
+/// Chunks below each other that are added up side by side where columns are contiguous: a page of a column holds parts of as
+/// many.
+const TOGETHER: usize = 16;
 /// The most chunks of a band, and the fewest tiles that one of several has in a band.
 const STRETCHES: usize = 16;
 const STRETCH: usize = 64;
@@ -83,29 +86,49 @@ pub(super) unsafe fn reduce_by<const K: usize>(
         return [0.0; K];
     }
     let (tall, wide) = chunks(down, across);
-    let stretches = across.div_ceil(wide);
-    let count = down.div_ceil(tall) * stretches;
+    // Chunks below and beside each other.
+    let (shelves, stretches) = (down.div_ceil(tall), across.div_ceil(wide));
+    let together = match a.row_stride {
+        1 => pool::rows_of_tasks(pool, shelves, 1).min(TOGETHER),
+        _ => 1,
+    };
     let partial = [const { [const { AtomicU64::new(0) }; K] }; CHUNKS];
-    pool::run(pool, count, |chunk, _| {
-        let (top, left) = (chunk / stretches * tall, chunk % stretches * wide);
-        let (bottom, right) = (down.min(top + tall), across.min(left + wide));
-        let mut sums = [[0.0; LANES]; K];
+    pool::run(pool, shelves.div_ceil(together) * stretches, |task, _| {
+        let (top, stretch) = (task / stretches * together, task % stretches);
+        let (bottom, left) = (shelves.min(top + together), stretch * wide);
+        let right = across.min(left + wide);
+        let mut sums = [[[0.0; LANES]; K]; TOGETHER];
         let mut tile = Tile::new();
-        for i in top..bottom {
+        for i in 0..tall {
             for j in left..right {
-                let next = if j + 1 < right { (i, j + 1) } else { (i + 1, left) };
-                let next = (next.0 * height, next.1 * SIDE);
-                // SAFETY: the caller's promise.
-                unsafe { tile.load(kernels, a, (i * height, height), (j * SIDE, SIDE), next) };
-                add(&tile, &mut sums);
+                for (shelf, sums) in (top..bottom).zip(&mut sums) {
+                    let band = shelf * tall + i;
+                    if band >= down {
+                        break;
+                    }
+                    let next = if shelf + 1 < bottom {
+                        (band + tall, j)
+                    } else if j + 1 < right {
+                        (top * tall + i, j + 1)
+                    } else {
+                        (top * tall + i + 1, left)
+                    };
+                    let next = (next.0 * height, next.1 * SIDE);
+                    let (row, col) = (band * height, j * SIDE);
+                    // SAFETY: the caller's promise.
+                    unsafe { tile.load(kernels, a, (row, height), (col, SIDE), next) };
+                    add(&tile, sums);
+                }
             }
         }
-        for (sum, place) in sums.iter().zip(&partial[chunk]) {
-            place.store(tree(*sum).to_bits(), Ordering::Relaxed);
+        for (shelf, sums) in (top..bottom).zip(sums) {
+            for (sum, place) in sums.iter().zip(&partial[shelf * stretches + stretch]) {
+                place.store(tree(*sum).to_bits(), Ordering::Relaxed);
+            }
         }
     });
     let mut total = [0.0; K];
-    for chunk in &partial[..count] {
+    for chunk in &partial[..shelves * stretches] {
         for (total, part) in total.iter_mut().zip(chunk) {
             *total += f64::from_bits(part.load(Ordering::Relaxed));
         }
@@ -210,7 +233,8 @@ mod tests {
             let mixed = (i * 0x9E37 + 0x79B9) ^ (j * 0x85EB + 0xCA6B);
             (mixed * 0xC2B3 % 0xFF_FFF1) as f32 / 9973.0 - 700.0
         };
-        for (rows, cols) in [(1, 1), (3, 130), (64, 64), (65, 63), (200, 77), (1, 9000), (9000, 1)]
+        for (rows, cols) in
+            [(1, 1), (3, 130), (64, 64), (65, 63), (200, 77), (1, 9000), (9000, 1), (20000, 3)]
         {
             let want = defined(of, rows, cols);
             let by_rows: Vec<f32> = (0..rows * cols).map(|e| of(e / cols, e % cols)).collect();
