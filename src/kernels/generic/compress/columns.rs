@@ -42,14 +42,13 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     let groups = job.cols.div_ceil(M);
     let lead = groups_before_line::<N, M>(job).filter(|_| L::STREAMS && job.stream);
     let mut words = uninit::<u32, { DRAWS * DRAW }>();
-    let mut codes = uninit::<u32, DRAW>();
-    let (words, codes) = (pointer(&mut words), pointer(&mut codes));
+    let words = pointer(&mut words);
     for row in (0..job.rows).step_by(BLOCK) {
         for first in (0..groups).step_by(CHUNK) {
             let rows = row..job.rows.min(row + BLOCK);
             let groups = first..groups.min(first + CHUNK);
-            // SAFETY: rows and groups that exist; room for words and codes.
-            unsafe { chunk::<L, E, N, M>(l, job, shared, rows, groups, lead, (words, codes)) };
+            // SAFETY: rows and groups that exist; room for words.
+            unsafe { chunk::<L, E, N, M>(l, job, shared, rows, groups, lead, words) };
         }
     }
     if lead.is_some() {
@@ -61,8 +60,7 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
 /// values, is known.
 ///
 /// # Safety
-/// The contract of [`cols`]; the rows and groups exist; there is room for the words of all [`DRAWS`], and for the indices
-/// of one.
+/// The contract of [`cols`]; the rows and groups exist; there is room for the words of all [`DRAWS`].
 #[inline(always)]
 unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     l: L,
@@ -71,13 +69,13 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     rows: Range<usize>,
     groups: Range<usize>,
     lead: Option<usize>,
-    (words, codes): (*mut u32, *mut u32),
+    words: *mut u32,
 ) {
     let Range { start: first, end } = groups;
     let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
-    let draws = E::WORDS * chunks;
+    let draws = E::WORDS.max(1) * chunks;
     let (tall, width) = match lead {
-        Some(_) => (DRAWS / draws.max(1) * BAND, (NARROW / M).max(LINE / N)),
+        Some(_) => (DRAWS / draws * BAND, (NARROW / M).max(LINE / N)),
         None => (BAND, CHUNK),
     };
     for top in rows.clone().step_by(tall) {
@@ -89,7 +87,6 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             chunks,
             first,
             offset,
-            codes,
             stream: lead.is_some(),
         };
         for row in (top..bottom).step_by(BAND) {
@@ -113,12 +110,13 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
                 let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
                 let part = Part { first: g, end: next, before, ahead };
                 // SAFETY: the rows and groups exist, and their words are drawn.
-                unsafe {
-                    band(row).compress::<L, E, N, M>(l, job, shared, &part);
-                    band(row).write_codes(job, &part, N * index_bits(M));
-                }
+                unsafe { band(row).compress::<L, E, N, M>(l, job, shared, &part) };
             }
             (g, before) = (next, 0);
+        }
+        for row in (top..bottom).step_by(BAND) {
+            // SAFETY: the rows and groups exist, and their indices are packed.
+            unsafe { band(row).write_codes(job, end - first, N * index_bits(M), L::COUNT) };
         }
     }
 }
@@ -137,13 +135,12 @@ struct Band {
     row: usize,
     rows: usize,
     /// For each strip `chunks` of words, a vector a group, and as much behind them of a second draw. Those of group `first`
-    /// are behind those of `offset` other groups.
+    /// are behind those of `offset` other groups. As groups go by, their packed indices take the place of the first draw,
+    /// 32 bits of each row a vector: no group has more.
     words: *mut u32,
     chunks: usize,
     first: usize,
     offset: usize,
-    /// The packed indices, 32 bits of each row after another: `BAND` rows a word.
-    codes: *mut u32,
     /// Whole lines of values are written past the caches.
     stream: bool,
 }
@@ -203,6 +200,13 @@ impl Band {
         part: &Part,
     ) {
         let mut codes = [l.splat_u(0); STRIPS];
+        let bit = (part.first - self.first) * N * index_bits(M);
+        if !bit.is_multiple_of(32) {
+            for (strip, codes) in codes.iter_mut().enumerate().take(self.strips::<L>()) {
+                // SAFETY: what the part before has packed.
+                *codes = unsafe { l.load_u(self.drawn::<L>(0, strip).add(bit / 32 * L::COUNT)) };
+            }
+        }
         let mut g = part.first;
         let mut here = if part.before > 0 { part.before } else { LINE / N };
         while g < part.end {
@@ -251,7 +255,7 @@ impl Band {
             }
         };
         for t in 0..here {
-            let bit = (g + t - part.first) * bits;
+            let bit = (g + t - self.first) * bits;
             let end = g + t + 1 == part.end;
             for strip in 0..strips {
                 let rows = strip * L::COUNT;
@@ -280,8 +284,8 @@ impl Band {
                 };
                 let mut code = l.or_u(codes[strip], l.shl(picked.code, (bit % 32) as u32));
                 if (bit + bits).is_multiple_of(32) || end {
-                    // SAFETY: word bit / 32 of this strip's rows.
-                    unsafe { l.store_u(self.codes.add(bit / 32 * BAND + rows), code) };
+                    // SAFETY: word bit / 32 of this strip's rows, in place of a group's that has gone by.
+                    unsafe { l.store_u(self.drawn::<L>(0, strip).add(bit / 32 * L::COUNT), code) };
                     code = l.splat_u(0);
                 }
                 codes[strip] = code;
@@ -344,28 +348,34 @@ impl Band {
         }
     }
 
-    /// Writes the packed indices, `bits` of a group, a row at a time: what a row gets of a chunk lies together.
+    /// Writes the packed indices of `groups`, `bits` each, a row at a time: what a row gets of a chunk lies together. A strip
+    /// has `count` rows, a power of two.
     ///
     /// # Safety
-    /// The rows and groups exist in the metadata, and [`compress`](Self::compress) has
-    /// packed them.
+    /// The rows and groups exist in the metadata, and [`compress`](Self::compress) has packed them.
     #[inline(never)]
-    unsafe fn write_codes(&self, job: &CompressJob, part: &Part, bits: usize) {
-        let bytes = ((part.end - part.first) * bits).div_ceil(8);
+    unsafe fn write_codes(&self, job: &CompressJob, groups: usize, bits: usize, count: usize) {
+        let bytes = (groups * bits).div_ceil(8);
+        let mut codes = self.words;
         for i in 0..self.rows {
             // SAFETY: the indices begin on this byte of the row, and fill `bytes`.
             unsafe {
-                let target = job.meta.add((self.row + i) * job.ld_meta + part.first * bits / 8);
+                let target = job.meta.add((self.row + i) * job.ld_meta + self.first * bits / 8);
                 for word in 0..bytes / 4 {
                     // Volatile, or LLVM gathers, which takes longer.
-                    let code = self.codes.add(word * BAND + i).read_volatile().to_le_bytes();
+                    let code = codes.add(word * count).read_volatile().to_le_bytes();
                     target.add(4 * word).cast::<[u8; 4]>().write(code);
                 }
                 if !bytes.is_multiple_of(4) {
-                    let code = (*self.codes.add(bytes / 4 * BAND + i)).to_le_bytes();
+                    let code = (*codes.add(bytes / 4 * count)).to_le_bytes();
                     let tail = target.add(bytes / 4 * 4);
                     std::ptr::copy_nonoverlapping(code.as_ptr(), tail, bytes % 4);
                 }
+            }
+            // The next row: its lane, or that of the next strip.
+            codes = codes.wrapping_add(1);
+            if (i + 1) & (count - 1) == 0 {
+                codes = codes.wrapping_add((self.chunks * CHUNK - 1) * count);
             }
         }
     }
