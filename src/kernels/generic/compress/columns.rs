@@ -40,7 +40,7 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     shared: &Shared,
 ) {
     let groups = job.cols.div_ceil(M);
-    let lead = groups_before_line::<N, M>(job).filter(|_| L::STREAMS && job.stream);
+    let lead = groups_before_line::<N>(job).filter(|_| L::STREAMS && job.stream);
     let mut words = uninit::<u32, { DRAWS * DRAW }>();
     let words = pointer(&mut words);
     for row in (0..job.rows).step_by(BLOCK) {
@@ -121,13 +121,11 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     }
 }
 
-/// How many groups of a row come before its first whole line of values, if that is the same number in all rows and their
-/// indices are whole bytes.
-fn groups_before_line<const N: usize, const M: usize>(job: &CompressJob) -> Option<usize> {
+/// How many groups of a row come before its first whole line of values, if that is the same number in all rows.
+fn groups_before_line<const N: usize>(job: &CompressJob) -> Option<usize> {
     let values = job.values.align_offset(LINE * size_of::<f32>());
     let same = job.ld_values.is_multiple_of(LINE);
-    let whole = values < LINE && (values * index_bits(M)).is_multiple_of(8);
-    (same && whole && values.is_multiple_of(N)).then_some(values / N)
+    (same && values < LINE && values.is_multiple_of(N)).then_some(values / N)
 }
 
 /// Some rows of A on their way through a chunk of groups.
