@@ -64,17 +64,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             };
             let ahead = row_ahead.cast_signed().wrapping_mul(job.row_stride);
             let ahead = job.a.wrapping_offset(ahead).wrapping_add(col_ahead);
-            let begun = ahead.addr() / size_of::<f32>() % (PAGES * PAGE);
-            if in_order && begun < CHUNK * M {
-                // The pages behind these, and of what is kept of them.
-                let behind = PAGES * PAGE - begun;
-                let kept = values.wrapping_add(first * N + (AHEAD + behind) * N / M);
-                for page in 0..PAGES {
-                    l.prefetch_far(ahead.wrapping_add(behind + page * PAGE));
-                    if page * M < PAGES * N {
-                        l.prefetch_far(kept.wrapping_add(page * PAGE));
-                    }
-                }
+            if in_order {
+                touch_pages::<L, N, M>(l, ahead, values.wrapping_add(first * N));
             }
             if meanwhile && (first + CHUNK) * M <= job.cols {
                 let group = job.group0 + first as u32;
@@ -153,6 +144,28 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                 }
             }
             first += CHUNK;
+        }
+    }
+}
+
+/// Where a chunk of entries at `ahead` begins [`PAGES`], the next as many are touched, and the pages of what will be kept of
+/// them. What is kept of the entries [`AHEAD`] before goes to `values`.
+#[inline(always)]
+fn touch_pages<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    ahead: *const f32,
+    values: *const f32,
+) {
+    let begun = ahead.addr() / size_of::<f32>() % (PAGES * PAGE);
+    if begun >= CHUNK * M {
+        return;
+    }
+    let behind = PAGES * PAGE - begun;
+    let values = values.wrapping_add((AHEAD + behind) * N / M);
+    for page in 0..PAGES {
+        l.prefetch_far(ahead.wrapping_add(behind + page * PAGE));
+        if page * M < PAGES * N {
+            l.prefetch_far(values.wrapping_add(page * PAGE));
         }
     }
 }
