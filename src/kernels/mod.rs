@@ -54,6 +54,7 @@ pub(crate) struct CompressJob {
     pub(crate) ld_values: usize,
     pub(crate) meta: *mut u8,
     pub(crate) ld_meta: usize,
+    pub(crate) selector: Selector,
     pub(crate) key: RngKey,
     /// Where row 0 and group 0 of the job lie in the whole matrix.
     pub(crate) row0: u32,
@@ -260,17 +261,31 @@ pub(crate) const LANES: usize = 16;
 /// The CPU has the kernel's instruction set.
 pub(crate) type DotFn = unsafe fn(&[f32], &[f32], &mut [f64; LANES]);
 
-/// The estimators, in the order of every table.
+/// Which N of M entries stay, and what they become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
+    /// Entries as they are; a group has at most N that are not zero.
     Keep,
+    /// The N largest magnitudes as they are; ties: the lower index.
     Magnitude,
+    /// The minimum-variance unbiased estimate: systematic sampling at the water level.
     Mvue,
-    /// Of patterns with N = 2.
+    /// N = 2: two draws without replacement, each in proportion to the magnitudes; unbiased.
     MvueApprox,
+    /// The N largest magnitudes, less the largest of the others.
     SoftThreshold,
 }
-pub(crate) const SELECTORS: usize = 5;
+
+impl Selector {
+    /// How many random words it draws for a group.
+    pub(crate) const fn words(self) -> usize {
+        match self {
+            Self::Keep | Self::Magnitude | Self::SoftThreshold => 0,
+            Self::Mvue => 1,
+            Self::MvueApprox => 2,
+        }
+    }
+}
 
 /// The place of a method in the table of a pattern that does not have it: refused in `ops`, once.
 pub(crate) unsafe fn no_such_kernel(_: &CompressJob) {
@@ -282,10 +297,10 @@ pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
 
 /// The kernels of one pattern.
 pub(crate) struct PatternKernels {
-    /// Rows of A contiguous; by [`Selector`].
-    pub(crate) compress_rows: [CompressFn; SELECTORS],
-    /// Any strides, made for columns of A contiguous; by [`Selector`].
-    pub(crate) compress_cols: [CompressFn; SELECTORS],
+    /// Rows of A contiguous; by [`Selector::words`].
+    pub(crate) compress_rows: [CompressFn; 3],
+    /// Any strides, made for columns of A contiguous; by [`Selector::words`].
+    pub(crate) compress_cols: [CompressFn; 3],
     pub(crate) expand: ExpandFn,
     pub(crate) narrow: NarrowFn,
 }
@@ -357,9 +372,7 @@ macro_rules! kernel_table {
     (lanes: $lanes:expr, count: $count:expr, strips: $strips:literal,
         rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
-        use $crate::kernels::generic::estimators::{
-            Estimator, Keep, Magnitude, Mvue, MvueApprox, SoftThreshold,
-        };
+        use $crate::kernels::generic::estimators::{Estimator, Fixed, Mvue, MvueApprox};
         use $crate::kernels::{
             CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey, TileJob,
             Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
@@ -432,18 +445,14 @@ macro_rules! kernel_table {
         const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
             PatternKernels {
                 compress_rows: [
-                    compress_rows::<Keep, N, M>,
-                    compress_rows::<Magnitude, N, M>,
+                    compress_rows::<Fixed, N, M>,
                     compress_rows::<Mvue, N, M>,
                     if N == 2 { compress_rows::<MvueApprox, 2, M> } else { no_such_kernel },
-                    compress_rows::<SoftThreshold, N, M>,
                 ],
                 compress_cols: [
-                    compress_cols::<Keep, N, M>,
-                    compress_cols::<Magnitude, N, M>,
+                    compress_cols::<Fixed, N, M>,
                     compress_cols::<Mvue, N, M>,
                     if N == 2 { compress_cols::<MvueApprox, 2, M> } else { no_such_kernel },
-                    compress_cols::<SoftThreshold, N, M>,
                 ],
                 expand: expand::<N, M>,
                 narrow: narrow::<N, M>,

@@ -163,6 +163,7 @@ pub(super) unsafe fn compress_block(
         ld_values: target.ld_values,
         meta: target.meta,
         ld_meta: target.ld_meta,
+        selector: method.selector(),
         key: RngKey { seed: rng.seed, stream: rng.stream },
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
@@ -172,7 +173,7 @@ pub(super) unsafe fn compress_block(
     let of = kernels.of(pattern);
     let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };
     // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
-    unsafe { by_storage[method.selector() as usize](&job) };
+    unsafe { by_storage[job.selector.words()](&job) };
 }
 
 /// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero, in any of the

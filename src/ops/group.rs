@@ -132,7 +132,7 @@ unsafe fn compress_group(
     // what is kept of them, at most half; the caller's promise.
     unsafe {
         norm(&NormJob { a: data, row_stride, rows, cols, norms });
-        kernels.of(pattern).compress_rows[selector as usize](&CompressJob {
+        kernels.of(pattern).compress_rows[selector.words()](&CompressJob {
             a: norms,
             row_stride: 0,
             col_stride: 1,
@@ -142,6 +142,7 @@ unsafe fn compress_group(
             ld_values: 0,
             meta: target.meta,
             ld_meta: 0,
+            selector,
             key: RngKey { seed: rng.seed, stream: rng.stream },
             row0: (rng.row0 + at.0 as u64) as u32,
             group0: (rng.col0 / m + at.1 as u64 / m) as u32,

@@ -4,6 +4,7 @@
 //! free of branches. [`reference`](crate::kernels::reference) says the same in scalar code.
 
 use super::Lanewise;
+use crate::kernels::Selector;
 use crate::pattern::index_bits;
 
 /// The kept values of a vector of blocks, ascending by column, and their packed indices.
@@ -13,89 +14,66 @@ pub(crate) struct Selection<L: Lanewise, const N: usize> {
     pub(crate) code: L::U,
 }
 
-/// A rule that keeps N of M.
+/// Selectors that draw so many random words.
 pub(crate) trait Estimator {
-    /// How many random words a block needs: at most 2.
+    /// How many a block needs: [`Selector::words`].
     const WORDS: usize;
 
     /// Selects. The first [`WORDS`](Estimator::WORDS) of `words` are drawn, the others 0.
     fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
+        selector: Selector,
         x: [L::F; M],
         words: [L::U; 2],
     ) -> Selection<L, N>;
 }
 
-/// Entries as they are; the block has at most N that are not zero.
-pub(crate) struct Keep;
-/// The N largest magnitudes as they are; ties: the lower index.
-pub(crate) struct Magnitude;
-/// The minimum-variance unbiased estimate: systematic sampling at the water level.
+/// What draws nothing: [`Selector::Keep`], [`Selector::Magnitude`] and [`Selector::SoftThreshold`]. They differ in
+/// steps that are few beside the others, so that all three are one kernel.
+pub(crate) struct Fixed;
+/// [`Selector::Mvue`].
 pub(crate) struct Mvue;
-/// N = 2: two draws without replacement, each in proportion to the magnitudes; unbiased.
+/// [`Selector::MvueApprox`].
 pub(crate) struct MvueApprox;
-/// The N largest magnitudes, less the largest of the others.
-pub(crate) struct SoftThreshold;
 
-impl Estimator for Keep {
+impl Estimator for Fixed {
     const WORDS: usize = 0;
 
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
+        selector: Selector,
         x: [L::F; M],
         _: [L::U; 2],
     ) -> Selection<L, N> {
         let (zero, one) = (l.splat(0.0), l.splat(1.0));
-        let mut length = x;
-        for i in 0..M {
-            // Not `x > 0`: a NaN is an entry like any other here.
-            length[i] = l.select(l.eq(x[i], zero), zero, one);
+        let keep = matches!(selector, Selector::Keep);
+        let soft = matches!(selector, Selector::SoftThreshold);
+        let (mut length, mut dropped, mut total) = (x, zero, zero);
+        if keep {
+            for i in 0..M {
+                // Not `x > 0`: a NaN is an entry like any other here.
+                length[i] = l.select(l.eq(x[i], zero), zero, one);
+            }
+        } else {
+            let a = magnitudes(l, x);
+            (length, dropped) = largest::<L, N, M>(l, &a, soft);
+            total = tree_sum(l, a);
         }
         let mut picked = pick(l, &x, prefix_sums(l, length), middles(l));
-        for kept in &mut picked.values {
-            *kept = l.select(l.eq(*kept, zero), zero, *kept);
+        if soft {
+            // |x| - dropped, as a sum: there is no subtraction among the lanes' operations.
+            let shift = l.copysign(dropped, l.splat(-1.0));
+            for kept in &mut picked.values {
+                let shrunk = l.copysign(l.add(l.abs(*kept), shift), *kept);
+                *kept = unless_zero(l, *kept, shrunk);
+            }
+        } else {
+            for kept in &mut picked.values {
+                *kept = unless_zero(l, *kept, *kept);
+            }
         }
-        picked
-    }
-}
-
-impl Estimator for Magnitude {
-    const WORDS: usize = 0;
-
-    #[inline(always)]
-    fn select<L: Lanewise, const N: usize, const M: usize>(
-        l: L,
-        x: [L::F; M],
-        _: [L::U; 2],
-    ) -> Selection<L, N> {
-        let a = magnitudes(l, x);
-        let (length, _) = largest::<L, N, M>(l, &a);
-        let picked = pick(l, &x, prefix_sums(l, length), middles(l));
-        let grown = picked.values;
-        finish::<L, N, M>(l, tree_sum(l, a), unless_zero(l, picked, grown))
-    }
-}
-
-impl Estimator for SoftThreshold {
-    const WORDS: usize = 0;
-
-    #[inline(always)]
-    fn select<L: Lanewise, const N: usize, const M: usize>(
-        l: L,
-        x: [L::F; M],
-        _: [L::U; 2],
-    ) -> Selection<L, N> {
-        let a = magnitudes(l, x);
-        let (length, dropped) = largest::<L, N, M>(l, &a);
-        // |x| - dropped, as a sum: there is no subtraction among the lanes' operations.
-        let shift = l.copysign(dropped, l.splat(-1.0));
-        let picked = pick(l, &x, prefix_sums(l, length), middles(l));
-        let mut shrunk = picked.values;
-        for shrunk in &mut shrunk {
-            *shrunk = l.copysign(l.add(l.abs(*shrunk), shift), *shrunk);
-        }
-        finish::<L, N, M>(l, tree_sum(l, a), unless_zero(l, picked, shrunk))
+        finish::<L, N, M>(l, total, picked)
     }
 }
 
@@ -105,6 +83,7 @@ impl Estimator for Mvue {
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
+        _: Selector,
         x: [L::F; M],
         [word, _]: [L::U; 2],
     ) -> Selection<L, N> {
@@ -248,6 +227,7 @@ impl Estimator for MvueApprox {
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
         l: L,
+        _: Selector,
         x: [L::F; M],
         words: [L::U; 2],
     ) -> Selection<L, N> {
@@ -306,11 +286,12 @@ impl Estimator for MvueApprox {
                 picked.code = l.add_where(past[k], picked.code, l.splat_u(1 << (k * width)));
             }
         }
-        let mut grown = picked.values;
         for k in 0..2 {
-            grown[k] = l.select(few, grown[k], l.div(grown[k], chance[k]));
+            let kept = picked.values[k];
+            let grown = l.select(few, kept, l.div(kept, chance[k]));
+            picked.values[k] = unless_zero(l, kept, grown);
         }
-        finish::<L, N, M>(l, total, unless_zero(l, picked, grown))
+        finish::<L, N, M>(l, total, picked)
     }
 }
 
@@ -390,9 +371,13 @@ fn ranks<L: Lanewise, const M: usize>(l: L, a: &[L::F; M]) -> [L::U; M] {
 }
 
 /// 1 for each of the N largest magnitudes (ties: the lower index), 0 for the others and for zeros, which give way to free
-/// places further up; and the largest of the others.
+/// places further up; and the largest of the others, if it is wanted.
 #[inline(always)]
-fn largest<L: Lanewise, const N: usize, const M: usize>(l: L, a: &[L::F; M]) -> ([L::F; M], L::F) {
+fn largest<L: Lanewise, const N: usize, const M: usize>(
+    l: L,
+    a: &[L::F; M],
+    with_dropped: bool,
+) -> ([L::F; M], L::F) {
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let mut length = *a;
     if M > BY_RANK {
@@ -414,7 +399,11 @@ fn largest<L: Lanewise, const N: usize, const M: usize>(l: L, a: &[L::F; M]) -> 
     for i in 0..M {
         let keep = l.and(l.le_u(rank[i], l.splat_u(N as u32 - 1)), l.lt(zero, a[i]));
         length[i] = l.select(keep, one, zero);
-        dropped = l.select(l.eq_u(rank[i], l.splat_u(N as u32)), a[i], dropped);
+    }
+    if with_dropped {
+        for i in 0..M {
+            dropped = l.select(l.eq_u(rank[i], l.splat_u(N as u32)), a[i], dropped);
+        }
     }
     (length, dropped)
 }
@@ -524,19 +513,11 @@ fn pick<L: Lanewise, const N: usize, const M: usize>(
     Selection { values, code }
 }
 
-/// The values `grown` where the entry picked is not zero, +0 where it is.
+/// What an entry `kept` has grown, or +0 where it is zero.
 #[inline(always)]
-fn unless_zero<L: Lanewise, const N: usize>(
-    l: L,
-    mut picked: Selection<L, N>,
-    grown: [L::F; N],
-) -> Selection<L, N> {
+fn unless_zero<L: Lanewise>(l: L, kept: L::F, grown: L::F) -> L::F {
     let zero = l.splat(0.0);
-    for k in 0..N {
-        let nonzero = l.lt(zero, l.abs(picked.values[k]));
-        picked.values[k] = l.select(nonzero, grown[k], zero);
-    }
-    picked
+    l.select(l.eq(kept, zero), zero, grown)
 }
 
 /// A block whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.

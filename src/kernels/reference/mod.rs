@@ -12,14 +12,7 @@ use super::{
 use crate::pattern::index_bits;
 use crate::rng;
 
-/// A selector as a const parameter, to make one function of each.
-const KEEP: u8 = Selector::Keep as u8;
-const MAGNITUDE: u8 = Selector::Magnitude as u8;
-const MVUE: u8 = Selector::Mvue as u8;
-const MVUE_APPROX: u8 = Selector::MvueApprox as u8;
-const SOFT_THRESHOLD: u8 = Selector::SoftThreshold as u8;
-
-unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &CompressJob) {
+unsafe fn compress<const N: usize, const M: usize>(job: &CompressJob) {
     let groups = job.cols.div_ceil(M);
     for i in 0..job.rows {
         let mut bits = 0u64;
@@ -38,12 +31,12 @@ unsafe fn compress<const SELECTOR: u8, const N: usize, const M: usize>(job: &Com
                 let (row, group) = (job.row0 + i as u32, job.group0 + g as u32);
                 rng::word(job.key.seed, job.key.stream, row, group, draw)
             };
-            let (kept, index): ([f32; N], [usize; N]) = match SELECTOR {
-                KEEP => estimators::keep(&x),
-                MAGNITUDE => estimators::magnitude(&x),
-                SOFT_THRESHOLD => estimators::soft_threshold(&x),
-                MVUE_APPROX => estimators::mvue_approx(&x, [word(0), word(1)]),
-                _ => estimators::mvue(&x, word(0)),
+            let (kept, index): ([f32; N], [usize; N]) = match job.selector {
+                Selector::Keep => estimators::keep(&x),
+                Selector::Magnitude => estimators::magnitude(&x),
+                Selector::Mvue => estimators::mvue(&x, word(0)),
+                Selector::MvueApprox => estimators::mvue_approx(&x, [word(0), word(1)]),
+                Selector::SoftThreshold => estimators::soft_threshold(&x),
             };
             for k in 0..N {
                 // SAFETY: value k of group g of row i.
@@ -180,20 +173,8 @@ unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; LANES]) {
 
 const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
     PatternKernels {
-        compress_rows: [
-            compress::<KEEP, N, M>,
-            compress::<MAGNITUDE, N, M>,
-            compress::<MVUE, N, M>,
-            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
-            compress::<SOFT_THRESHOLD, N, M>,
-        ],
-        compress_cols: [
-            compress::<KEEP, N, M>,
-            compress::<MAGNITUDE, N, M>,
-            compress::<MVUE, N, M>,
-            if N == 2 { compress::<MVUE_APPROX, N, M> } else { super::no_such_kernel },
-            compress::<SOFT_THRESHOLD, N, M>,
-        ],
+        compress_rows: [compress::<N, M>; 3],
+        compress_cols: [compress::<N, M>; 3],
         expand: expand::<N, M>,
         narrow: narrow::<N, M>,
     }

@@ -274,7 +274,7 @@ impl Band {
                         let at = (self.offset + g - self.first + t) * L::COUNT;
                         *word = l.load_u(self.drawn::<L>(draw, strip).add(at));
                     }
-                    let picked = E::select::<L, N, M>(l, x, drawn);
+                    let picked = E::select::<L, N, M>(l, job.selector, x, drawn);
                     for k in 0..N {
                         l.store(tile.add((t * N + k) * BAND + rows), picked.values[k]);
                     }

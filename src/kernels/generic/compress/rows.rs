@@ -7,7 +7,7 @@ use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended};
 use crate::kernels::generic::shared::Shared;
 use crate::kernels::generic::twice::Twice;
-use crate::kernels::{CompressJob, RngKey};
+use crate::kernels::{CompressJob, RngKey, Selector};
 use crate::pattern::index_bits;
 use crate::rng::PHILOX_ROUNDS;
 
@@ -77,7 +77,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     if !drawn {
                         (shared.words_of_row)(&job.key, row, group, 0, now);
                     }
-                    let chunk = Chunk { a: a.add(first * M), values: values.add(first * N), ahead };
+                    let (a, values) = (a.add(first * M), values.add(first * N));
+                    let chunk = Chunk { selector: job.selector, a, values, ahead };
                     let codes = codes.as_mut_ptr();
                     chunk.select::<L, E, N, M>(l, &job.key, after, (now, next), codes);
                     pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
@@ -123,7 +124,7 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                         copy_elements(from, padded.as_mut_ptr(), job.cols - g * M);
                         (from, to) = (padded.as_ptr(), kept.as_mut_ptr());
                     }
-                    some_groups::<L, E, N, M>(l, from, drawn, to, codes);
+                    some_groups::<L, E, N, M>(l, job.selector, from, drawn, to, codes);
                     l.prefetch_lines(true, ahead.wrapping_add(v * M), L::COUNT * M);
                     if !whole {
                         copy_elements(to, values.add(g * N), (groups - g) * N);
@@ -188,6 +189,7 @@ const fn in_pairs<L: Lanes>(m: usize) -> bool {
 #[inline(always)]
 unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     l: L,
+    selector: Selector,
     a: *const f32,
     drawn: [L::U; 2],
     values: *mut f32,
@@ -195,7 +197,7 @@ unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let picked = E::select::<L, N, M>(l, l.load_runs::<M>(a), drawn);
+        let picked = E::select::<L, N, M>(l, selector, l.load_runs::<M>(a), drawn);
         l.store_u(codes, picked.code);
         l.store_runs::<N>(values, picked.values);
     }
@@ -203,6 +205,7 @@ unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
 
 /// A chunk of whole groups of a row, and where its values go.
 struct Chunk {
+    selector: Selector,
     a: *const f32,
     values: *mut f32,
     /// As many entries to fetch.
@@ -235,7 +238,14 @@ impl Chunk {
                         if !in_pairs::<L>(M) {
                             let drawn = [l.load_u(now.add(v)), l.splat_u(0)];
                             let (a, values) = (self.a.add(v * M), self.values.add(v * N));
-                            some_groups::<L, E, N, M>(l, a, drawn, values, codes.add(v));
+                            some_groups::<L, E, N, M>(
+                                l,
+                                self.selector,
+                                a,
+                                drawn,
+                                values,
+                                codes.add(v),
+                            );
                         } else if $q % 2 == 0 {
                             self.two::<L, E, N, M>(l, v, now, codes);
                         }
@@ -275,7 +285,8 @@ impl Chunk {
                 x[i] = [left[i], right[i]];
             }
             let drawn = [l.load_u(words.add(at[0])), l.load_u(words.add(at[1]))];
-            let picked = E::select::<Twice<L>, N, M>(Twice(l), x, [drawn, [l.splat_u(0); 2]]);
+            let words = [drawn, [l.splat_u(0); 2]];
+            let picked = E::select::<Twice<L>, N, M>(Twice(l), self.selector, x, words);
             for h in 0..2 {
                 let mut values = [l.splat(0.0); N];
                 for k in 0..N {
