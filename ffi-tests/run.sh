@@ -8,7 +8,7 @@ WORK=$ROOT/target/ffi-tests
 PREFIX=$WORK/prefix
 CC=${CC:-gcc} CXX=${CXX:-g++}
 WARNINGS="-Wall -Wextra -Wpedantic -Werror"
-PROGRAMS="layout golden errors smoke methods tensor environment threads memory transposable"
+PROGRAMS="layout golden errors smoke methods tensor environment threads memory stack transposable"
 SKIPPED=()
 mkdir -p "$WORK"
 

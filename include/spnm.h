@@ -26,6 +26,8 @@
  *   a matrix without elements may be NULL.
  * - Every function may be called from any number of threads at once. There is no hidden thread: work runs on
  *   the calling thread, or in the pool that the call names.
+ * - A call takes less than 112 KiB of the calling thread's stack, so that it fits the smallest that C libraries
+ *   give by default (128 KiB). Threads of a pool bring theirs.
  * - There is no global state but what the first calls set up: the detected instruction set, the text of
  *   spnm_build_info, and a panic hook that silences this library's own panics; and the working memory that
  *   products without a pool leave for later ones, at most 16 blocks below 1 MiB each (see spnm_gemm).

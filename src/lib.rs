@@ -38,8 +38,8 @@
 //!   written; an [`Error`] names the argument and the value, and outputs are untouched.
 //! - **No surprises.** No threads but those of a [`Pool`] that the caller passes, no allocation but
 //!   that of a [`Scratch`] that the caller keeps (and a few bytes in the first call, to read `SPNM_MAX_ISA` where that is
-//!   set), no global state but what was detected of the CPU, nothing read or written outside a view. (What the C
-//!   interface adds, its header says.)
+//!   set), less than 112 KiB of the calling thread's stack where the crate is optimised, no global state but what was
+//!   detected of the CPU, nothing read or written outside a view. (What the C interface adds, its header says.)
 //!
 //! # When not to use it
 //!

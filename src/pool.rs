@@ -128,6 +128,8 @@ unsafe impl Send for Call {}
 const CALLS: usize = 64;
 /// What `std::thread` and the C library allocate for a thread beside its stack, generously.
 const THREAD_BYTES: usize = 16 * 1024;
+/// Of a worker's stack: that of `std::thread`, whatever `RUST_MIN_STACK` says. Optimised kernels take less than 112 KiB.
+const STACK: usize = 2 << 20;
 
 impl Shared {
     /// No code that can panic runs under the lock.
@@ -183,7 +185,7 @@ impl Workers {
         for i in 0..count {
             try_for(THREAD_BYTES)?;
             let shared = Arc::clone(&workers.shared);
-            let thread = Builder::new().name(format!("spnm-{}", i + 1));
+            let thread = Builder::new().name(format!("spnm-{}", i + 1)).stack_size(STACK);
             let started = thread.spawn(move || shared.serve());
             // Those that were started already end with `workers`.
             workers.handles.push(started.map_err(|_| Error::NoThread { threads: count + 1 })?);
