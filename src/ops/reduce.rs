@@ -99,27 +99,15 @@ pub(super) unsafe fn reduce_by<const K: usize>(
         let right = across.min(left + wide);
         let mut sums = [[[0.0; LANES]; K]; TOGETHER];
         let mut tile = Tile::new();
-        for i in 0..tall {
-            for j in left..right {
-                for (shelf, sums) in (top..bottom).zip(&mut sums) {
-                    let band = shelf * tall + i;
-                    if band >= down {
-                        break;
-                    }
-                    let next = if shelf + 1 < bottom {
-                        (band + tall, j)
-                    } else if j + 1 < right {
-                        (top * tall + i, j + 1)
-                    } else {
-                        (top * tall + i + 1, left)
-                    };
-                    let next = (next.0 * height, next.1 * SIDE);
-                    let (row, col) = (band * height, j * SIDE);
-                    // SAFETY: the caller's promise.
-                    unsafe { tile.load(kernels, a, (row, height), (col, SIDE), next) };
-                    add(&tile, sums);
-                }
-            }
+        // Band by band, from left to right, the same tile of each chunk.
+        let bands = (0..tall).flat_map(|i| (left..right).map(move |j| (i, j)));
+        let tiles = bands.flat_map(|(i, j)| (top..bottom).map(move |s| (s, s * tall + i, j)));
+        let mut tiles = tiles.filter(|&(_, band, _)| band < down).peekable();
+        while let Some((shelf, band, j)) = tiles.next() {
+            let next = tiles.peek().map(|&(_, band, j)| (band * height, j * SIDE));
+            // SAFETY: the caller's promise.
+            unsafe { tile.load(kernels, a, (band * height, height), (j * SIDE, SIDE), next) };
+            add(&tile, &mut sums[shelf - top]);
         }
         for (shelf, sums) in (top..bottom).zip(sums) {
             for (sum, place) in sums.iter().zip(&partial[shelf * stretches + stretch]) {
@@ -159,7 +147,7 @@ impl Tile {
     }
 
     /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries. Meanwhile the one that begins
-    /// at `next`, which need not be there, is fetched.
+    /// at `next`, if any, is fetched.
     ///
     /// # Safety
     /// `a` is readable, and the kernels are of a level that the CPU has.
@@ -169,7 +157,7 @@ impl Tile {
         a: MatRef<'_>,
         (row, height): (usize, usize),
         (col, width): (usize, usize),
-        next: (usize, usize),
+        next: Option<(usize, usize)>,
     ) {
         let (rows, cols) = (height.min(a.rows - row), width.min(a.cols - col));
         if (rows, cols) != (SIDE, SIDE) {
@@ -177,13 +165,15 @@ impl Tile {
         }
         (self.row, self.col, self.rows, self.cols) = (row, col, rows, cols);
         let part = a.part(row..row + rows, col..col + cols);
-        let down = (next.0.cast_signed() - row.cast_signed()).wrapping_mul(a.row_stride);
-        let right = (next.1.cast_signed() - col.cast_signed()).wrapping_mul(a.col_stride);
-        // Of a line's length of elements the last: if they begin within a line, that one is here already.
-        let ahead = down.wrapping_add(right).wrapping_add(Line::LEN.cast_signed() - 1);
+        let ahead = next.map(|next| {
+            let down = (next.0.cast_signed() - row.cast_signed()).wrapping_mul(a.row_stride);
+            let right = (next.1.cast_signed() - col.cast_signed()).wrapping_mul(a.col_stride);
+            // Of a line's length of elements the last: if they begin within a line, that one is here already.
+            down.wrapping_add(right).wrapping_add(Line::LEN.cast_signed() - 1)
+        });
         let entries = self.entries.as_mut_ptr();
         // SAFETY: the tile lies in `a`, and `entries` holds it.
-        unsafe { copies::gather_ahead(kernels, part, entries, SIDE, Some(ahead)) };
+        unsafe { copies::gather_ahead(kernels, part, entries, SIDE, ahead) };
     }
 }
 

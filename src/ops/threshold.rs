@@ -10,6 +10,7 @@ use crate::kernels::{Kernels, RngKey};
 use crate::matrix::{MatMut, MatRef};
 use crate::pool;
 use crate::rng::{ENTRY_COLS, Rng};
+use std::iter::successors;
 
 /// Rows that a task takes where both matrices have contiguous rows.
 const BAND: usize = 16;
@@ -141,24 +142,21 @@ unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out
 unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
     const { assert!(SIDE == ENTRY_COLS, "a tile holds what words are drawn for together") };
     let mut tile = Tile::new();
-    let mut col = 0;
-    while col < a.cols {
-        // Up to where the next words begin.
-        let width = SIDE - ((rng.col0 + col as u64) % SIDE as u64) as usize;
-        for row in (0..a.rows).step_by(SIDE) {
-            let at = rng.at(rng.row0 + row as u64, rng.col0 + col as u64);
-            let next = if row + SIDE < a.rows { (row + SIDE, col) } else { (0, col + width) };
-            // SAFETY: the tile lies in both; it is read whole before it is written.
-            unsafe {
-                tile.load(kernels, a, (row, SIDE), (col, width), next);
-                let data = tile.entries.as_mut_ptr();
-                let side = SIDE.cast_signed();
-                let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, side, 1);
-                prune_rows(kernels, at, alpha, view, view);
-                let to = out.part(row..row + tile.rows, col..col + tile.cols);
-                copies::scatter(kernels, data, SIDE, to, cpu().far_into_l2);
-            }
+    // A tile of columns ends where the next words begin.
+    let width = |col: usize| SIDE - ((rng.col0 + col as u64) % SIDE as u64) as usize;
+    let cols = successors(Some(0), |&col| Some(col + width(col))).take_while(|&col| col < a.cols);
+    let tiles = cols.flat_map(|col| (0..a.rows).step_by(SIDE).map(move |row| (row, col)));
+    let mut tiles = tiles.peekable();
+    while let Some((row, col)) = tiles.next() {
+        let at = rng.at(rng.row0 + row as u64, rng.col0 + col as u64);
+        // SAFETY: the tile lies in both; it is read whole before it is written.
+        unsafe {
+            tile.load(kernels, a, (row, SIDE), (col, width(col)), tiles.peek().copied());
+            let data = tile.entries.as_mut_ptr();
+            let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, SIDE.cast_signed(), 1);
+            prune_rows(kernels, at, alpha, view, view);
+            let to = out.part(row..row + tile.rows, col..col + tile.cols);
+            copies::scatter(kernels, data, SIDE, to, cpu().far_into_l2);
         }
-        col += width;
     }
 }

@@ -1,7 +1,7 @@
 //! Which N of M entries stay and what they become: the mathematics of pruning, a block to a lane.
 //!
-//! The M entries of [`Lanes::COUNT`] blocks sit in M vectors, so that everything is lane-wise and
-//! free of branches. [`reference`](crate::kernels::reference) says the same in scalar code.
+//! The M entries of [`Lanes::COUNT`] blocks sit in M vectors, so that everything is lane-wise; the few branches are the
+//! same for all blocks. [`reference`](crate::kernels::reference) says it in scalar code.
 
 use super::Lanewise;
 use crate::kernels::Selector;
