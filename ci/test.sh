@@ -92,9 +92,10 @@ step_supply() { # what a user of the library takes on: crates, licences, feature
     not_run "licences and sources of all dependencies" "cargo-deny is not installed"
   fi
   if command cargo public-api --version 2>/dev/null; then
-    RUSTC_BOOTSTRAP=1 cargo rustdoc --lib -- -Zunstable-options --output-format json
+    # Apart: what is built with RUSTC_BOOTSTRAP is built anew without.
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/public-api cargo rustdoc --lib -- -Zunstable-options --output-format json
     # As a set: how an impl is cut into blocks is no user's matter.
-    command cargo public-api --rustdoc-json target/doc/spnm.json -sss | LC_ALL=C sort -u |
+    command cargo public-api --rustdoc-json target/public-api/doc/spnm.json -sss | LC_ALL=C sort -u |
       diff <(LC_ALL=C sort -u packaging/public-api.txt) - ||
       { echo "the public items are not those of packaging/public-api.txt"; return 1; }
   else
