@@ -109,11 +109,13 @@ static size_t used(struct call call)
 
 static void part(const char *name, void (*function)(uint32_t, uint32_t, uint32_t, int))
 {
+    static const uint32_t groups[] = {1, 8, 64};
     size_t most = 0;
     for (size_t p = 0; p < 10; p++)
-        for (uint32_t group = 1; group <= 64; group += group < 8 ? 7 : 56)
+        for (size_t g = 0; g < 3; g++)
             for (int by_cols = 0; by_cols < 2; by_cols++) {
-                size_t bytes = used((struct call){function, common_patterns[p][0], common_patterns[p][1], group, by_cols});
+                const uint32_t *pattern = common_patterns[p];
+                size_t bytes = used((struct call){function, pattern[0], pattern[1], groups[g], by_cols});
                 CHECK(bytes <= LIMIT);
                 most = bytes > most ? bytes : most;
             }

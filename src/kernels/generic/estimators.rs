@@ -37,7 +37,7 @@ pub(crate) struct Mvue;
 pub(crate) struct MvueApprox;
 
 impl Estimator for Fixed {
-    const WORDS: usize = 0;
+    const WORDS: usize = Selector::Keep.words();
 
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
@@ -61,24 +61,23 @@ impl Estimator for Fixed {
             total = tree_sum(l, a);
         }
         let mut picked = pick(l, &x, prefix_sums(l, length), middles(l));
+        let mut grown = picked.values;
         if soft {
             // |x| - dropped, as a sum: there is no subtraction among the lanes' operations.
             let shift = l.copysign(dropped, l.splat(-1.0));
-            for kept in &mut picked.values {
-                let shrunk = l.copysign(l.add(l.abs(*kept), shift), *kept);
-                *kept = unless_zero(l, *kept, shrunk);
+            for x in &mut grown {
+                *x = l.copysign(l.add(l.abs(*x), shift), *x);
             }
-        } else {
-            for kept in &mut picked.values {
-                *kept = unless_zero(l, *kept, *kept);
-            }
+        }
+        for k in 0..N {
+            picked.values[k] = unless_zero(l, picked.values[k], grown[k]);
         }
         finish::<L, N, M>(l, total, picked)
     }
 }
 
 impl Estimator for Mvue {
-    const WORDS: usize = 1;
+    const WORDS: usize = Selector::Mvue.words();
 
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
@@ -222,7 +221,7 @@ fn largest_and_rest<L: Lanewise, const M: usize>(l: L, a: [L::F; M]) -> (L::F, L
 }
 
 impl Estimator for MvueApprox {
-    const WORDS: usize = 2;
+    const WORDS: usize = Selector::MvueApprox.words();
 
     #[inline(always)]
     fn select<L: Lanewise, const N: usize, const M: usize>(
