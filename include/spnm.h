@@ -4,8 +4,8 @@
  * Generated from the library's sources by `cargo xtask header`: do not edit.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * N:M keeps N of every M consecutive entries along the columns of A. n and m always mean the pattern;
- * sizes are rows, cols and inner.
+ * N:M keeps N of every M consecutive entries of a row of A. n and m always mean the pattern; sizes are
+ * rows, cols and inner. A group is M consecutive entries of a row; a group of rows (group > 1) shares indices.
  *
  * Rules that hold for every function:
  *
@@ -34,7 +34,7 @@
  * - Every bit that comes out is the same on every instruction set and for every number of threads. On x86-64
  *   and AArch64 it is so whatever the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which
  *   come back as they were, sticky flags included; elsewhere the floating-point environment is left alone and
- *   must be the default. NaN payloads excepted: a NaN that is computed has any.
+ *   must be the default. Only the payloads of computed NaNs are unspecified.
  * - Overlap of an output with another operand: where one of the two is a compressed matrix, its values and its
  *   meta each count as all the bytes from their first to their last, gaps between rows included, and so does a
  *   dense matrix beside them. Two dense views may interleave in one buffer, with one leading dimension.
@@ -90,8 +90,8 @@
 #define SPNM_OK 0
 
 /**
- * A pointer is NULL that must not be: a struct, an out-pointer, the rng of a method that draws
- * random numbers, or the data of a view that has elements.
+ * A required pointer is NULL: a struct, an out-pointer, the rng of a method that draws random numbers,
+ * or the data of a view that has elements.
  */
 #define SPNM_E_NULL (-1)
 
@@ -129,8 +129,8 @@
 #define SPNM_E_STRIDE (-7)
 
 /**
- * An extent exceeds the address space, rows (or row0 + rows) exceed 2^31, or groups in a row (or
- * col0 / m + groups) exceed 2^32. Without row0 and col0 both limits are exclusive.
+ * An extent exceeds the address space. rows must be below 2^31 and groups in a row below 2^32; for methods
+ * that draw also row0 + rows <= 2^31 and col0 / m + groups <= 2^32.
  */
 #define SPNM_E_OVERFLOW (-8)
 
@@ -291,7 +291,7 @@ typedef struct spnm_rng {
      */
     uint64_t seed;
     /**
-     * Tensor and step: a different number for every call that must draw differently.
+     * One number for every tensor and step: calls with equal seed, stream and coordinates draw the same words.
      */
     uint64_t stream;
     /**
@@ -396,8 +396,8 @@ typedef struct spnm_compressed {
 } spnm_compressed;
 
 /**
- * A lognormal distribution of magnitudes, beside a share of zeros: made by spnm_lognormal_fit, or by the
- * caller. A later release may append fields.
+ * A lognormal model of the non-zero magnitudes of a tensor, and its share of zeros: made by
+ * spnm_lognormal_fit, or by the caller. A later release may append fields.
  */
 typedef struct spnm_lognormal {
     /**
@@ -419,8 +419,8 @@ typedef struct spnm_lognormal {
 } spnm_lognormal;
 
 /**
- * What pruning a matrix to a pattern does to it: sums over all entries, in binary64. A later release may
- * append fields.
+ * Variance and error that pruning to a pattern would cause: binary64 sums over the whole matrix. A later
+ * release may append fields.
  *
  * An estimator T(x) of a matrix x has the mean squared error E |T(x) - x|^2 = variance + |E T(x) - x|^2, the
  * squared bias. SPNM_MVUE is unbiased and has the variance alone. The greedy choice, SPNM_MAGNITUDE, has
@@ -459,8 +459,8 @@ typedef struct spnm_analysis {
      */
     double greedy_cosine;
     /**
-     * Share of the blocks with an entry above the water level, which SPNM_MVUE keeps for certain, as it
-     * is. In a block with at most n non-zeros the level is 0.
+     * Share of the groups with an entry above the water level, which SPNM_MVUE keeps for certain, as it
+     * is. In a group with at most n non-zeros the level is 0.
      */
     double above_water_level;
     /**
@@ -524,13 +524,13 @@ const char *spnm_isa_name(uint32_t isa);
  * between calls.
  *
  * Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
- * not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
- * so allocate no more once it has grown to what they need.
+ * not depend on it. Calls with a pool keep their working memory in it, for later calls: less than 1 MiB for each
+ * thread of the pool, as many times as calls were under way at once.
  *
  * After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
  * the work alone, and may be freed. In a process with threads, make one call before the first fork, such
- * as spnm_compress of a small matrix with NULL options: a child that is forked while another thread is
- * inside the very first call would wait for ever for what that call sets up.
+ * as spnm_compress of a small matrix with NULL options: otherwise a child that is forked while another
+ * thread is inside the very first call waits for ever for the one-time initialisation.
  *
  * Output:  *pool, written on success alone
  * Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64
@@ -545,7 +545,7 @@ spnm_status spnm_pool_create(size_t threads,
                              struct spnm_pool **pool);
 
 /**
- * Ends a pool's threads, waits for them, and frees it. No call may be using it, and none may use it any more. NULL is
+ * Ends a pool's threads, waits for them, and frees it. No call may be using the pool, then or later. NULL is
  * fine.
  */
 void spnm_pool_free(struct spnm_pool *pool);
@@ -576,7 +576,7 @@ spnm_status spnm_compressed_layout(size_t rows,
 /**
  * Prunes A and compresses it, in one pass: out = compressed(method(A)).
  *
- * Shapes: a and out are rows x cols; groups of m run along the columns of A. A short last group
+ * Shapes: a and out are rows x cols; groups are m consecutive entries of a row. A short last group
  *   behaves as if it were padded with zeros. 0 rows or columns are a valid no-op.
  * Units: the strides of a in elements, out->ld_values in elements, out->ld_meta in bytes. Rows
  *   contiguous (col_stride 1) and columns contiguous (row_stride 1) are fast; others work.
@@ -585,7 +585,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  *   |x| = sqrt(sum of x_r^2 over its rows r) of a position takes the place of a magnitude. MVUE keeps a
  *   position with probability p = min(1, |x| / tau) and returns x_r / p in every row: unbiased, with the
  *   least variance of all estimates that share indices, sum over positions and rows of x_r^2 (1/p - 1).
- *   Norms are robust: no square over- or underflows that counts. The random word is that of the first
+ *   Squares are scaled, so that overflow or underflow cannot affect a norm. The random word is that of the first
  *   row, so rng->row0 is a multiple of g. SPNM_KEEP: a position is non-zero where any row is.
  * rng: read by the methods that draw random numbers (SPNM_MVUE, SPNM_MVUE_APPROX); may be NULL for the
  *   others.
@@ -599,7 +599,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
  *                     out->meta is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
  *                     options->flags or a->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
@@ -632,7 +632,7 @@ spnm_status spnm_compress(const struct spnm_options *options,
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
  *                     and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
  *                     options->flags, a->reserved or out->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
@@ -668,7 +668,7 @@ spnm_status spnm_prune(const struct spnm_options *options,
  *
  * SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
  *                     elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags or out->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
@@ -718,8 +718,8 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  * Malformed metadata: memory-safe; an index counts modulo m. See spnm_validate.
  * Determinism: the same bits on every level and CPU, for every number of threads, and however the
  *   caller cuts rows and columns of C into calls.
- * Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
- *   them (of 8 at a time); the bits are those of the chains above.
+ * Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for up to 8 of
+ *   them at a time; the bits are those of the chains above.
  * Threads and memory: those of options->pool, or the calling thread. Working memory of a few hundred
  *   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
  *   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
@@ -728,11 +728,11 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  *   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
  * NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
  *   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
- *   nothing. beta = 0 ignores what C holds.
+ *   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
  *
  * SPNM_E_NULL         a, b or c is NULL; a->values, a->meta, b->data or c->data is NULL and that matrix
  *                     has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags, b->reserved or c->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
@@ -755,11 +755,11 @@ spnm_status spnm_gemm(const struct spnm_options *options,
  * The factor of least mean squared error for a soft-thresholded matrix:
  * *scale = <w, S(w)> / <S(w), S(w)>, where S prunes by SPNM_SOFT_THRESHOLD (S-STE, arXiv 2409.09099).
  *
- * One pass over w. If S(w) is zero everywhere (w is, or in each group the n + 1 largest magnitudes are
- * equal), so that every factor does as well, and where w has no elements: 1.
+ * One pass over w. 1 if S(w) is zero everywhere (w is zero, or the n + 1 largest magnitudes of every group
+ * are equal) or w has no elements.
  *
- * Shapes: w of any shape and strides; groups of m run along its columns, a short last one behaves as if it
- *   were padded with zeros. 0 rows or columns are fine.
+ * Shapes: w of any shape and strides; groups are m consecutive entries of a row, a short last one behaves
+ *   as if it were padded with zeros. 0 rows or columns are fine.
  * Units: strides in elements.
  * Determinism: sums in binary64 over exact products, in an order that is a function of the shape alone, and
  *   one division: the same bits everywhere, for every storage of w.
@@ -768,7 +768,7 @@ spnm_status spnm_gemm(const struct spnm_options *options,
  * Output: *scale, written on success alone.
  *
  * SPNM_E_NULL         w or scale is NULL; w->data is NULL and w has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags or w->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n, m are no supported pattern
@@ -799,7 +799,7 @@ spnm_status spnm_soft_threshold_scale(const struct spnm_options *options,
  *
  * SPNM_E_NULL         a, b or c is NULL; rng is NULL and the method draws; a->data, b->data or c->data is
  *                     NULL and that matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
  *                     options->flags or reserved of a, b or c is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
@@ -856,7 +856,7 @@ spnm_status spnm_prune_gemm(const struct spnm_options *options,
  *
  * SPNM_E_NULL         w is NULL, or both outputs are; w->data, or values or meta of an output, is NULL
  *                     and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags or w->reserved is not 0; group of an output is not 1
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n, m of an output are not 2, 4, or its group is not 1 to 64
@@ -883,7 +883,7 @@ spnm_status spnm_compress_transposable(const struct spnm_options *options,
  * Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
  *
  * SPNM_E_NULL         w or out is NULL; w->data or out->data is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags, w->reserved or out->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_DTYPE        w->dtype or out->dtype is not SPNM_F32
@@ -913,7 +913,7 @@ spnm_status spnm_prune_transposable(const struct spnm_options *options,
  *   infinity stay as they are.
  *
  * SPNM_E_NULL         rng, a or out is NULL; a->data or out->data is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags, a->reserved or out->reserved is not 0; alpha is negative, infinite
  *                     or NaN
  * SPNM_E_ISA          options->isa is unknown or not available
@@ -941,7 +941,7 @@ spnm_status spnm_prune_threshold(const struct spnm_options *options,
  * Output: *fit, whose struct_size the caller has set; written on success alone.
  *
  * SPNM_E_NULL         a or fit is NULL; a->data is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is invalid
  * SPNM_E_OPTION       options->flags or a->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_DTYPE        a->dtype is not SPNM_F32
@@ -963,7 +963,7 @@ spnm_status spnm_lognormal_fit(const struct spnm_options *options,
  * Output: *alpha, written on success alone.
  *
  * SPNM_E_NULL         fit or alpha is NULL
- * SPNM_E_STRUCT_SIZE  fit->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  fit->struct_size is invalid
  * SPNM_E_OPTION       sparsity is not at least 0 and below 1; fit->mu is not finite; fit->sigma is
  *                     negative or not finite; fit->zeros is not from 0 to 1; a field that is not known is
  *                     not 0
@@ -985,7 +985,7 @@ spnm_status spnm_threshold_for_sparsity(const struct spnm_lognormal *fit,
  * Output: *analysis, whose struct_size the caller has set; written on success alone.
  *
  * SPNM_E_NULL         a or analysis is NULL; a->data is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is invalid
  * SPNM_E_OPTION       options->flags or a->reserved is not 0
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      n:m is not supported, or group is not from 1 to 64
@@ -1011,7 +1011,7 @@ spnm_status spnm_analyse(const struct spnm_options *options,
  * Output: *n and *m, written on success alone.
  *
  * SPNM_E_NULL         a, n or m is NULL; a->data is NULL and the matrix has elements
- * SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+ * SPNM_E_STRUCT_SIZE  options->struct_size is invalid
  * SPNM_E_OPTION       options->flags or a->reserved is not 0; max_relative_variance is negative or NaN
  * SPNM_E_ISA          options->isa is unknown or not available
  * SPNM_E_PATTERN      group is not from 1 to 64

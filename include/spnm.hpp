@@ -76,7 +76,8 @@ private:
     std::unique_ptr<spnm_pool, free> owned_;
 };
 
-// Views of row-major memory. Inputs are never written, so a view of const data may be one.
+// Views of dense memory, row-major unless strides say otherwise. Inputs are never written, so const data may be viewed;
+// do not use such a view as an output.
 inline spnm_matrix view(const float *data, std::size_t rows, std::size_t cols, std::ptrdiff_t row_stride,
                         std::ptrdiff_t col_stride = 1) noexcept {
     return spnm_matrix{const_cast<float *>(data), rows, cols, row_stride, col_stride, SPNM_F32, 0};
@@ -106,7 +107,7 @@ public:
         if (status != SPNM_OK) {
             return status;
         }
-        std::unique_ptr<float[]> values(new (std::nothrow) float[rows * ld_values]());
+        values_ptr values(new (std::align_val_t{line}, std::nothrow) float[rows * ld_values]());
         std::unique_ptr<std::uint8_t[]> meta(new (std::nothrow) std::uint8_t[(rows / group + (rows % group != 0)) * ld_meta]());
         if (!values || !meta) {
             return SPNM_E_MEMORY;
@@ -137,7 +138,14 @@ public:
     }
 
 private:
-    std::unique_ptr<float[]> values_;
+    // Values begin on a cache line, so that large ones can be written past the caches.
+    static constexpr std::size_t line = 64;
+    struct free_values {
+        void operator()(float *values) const noexcept { ::operator delete[](values, std::align_val_t{line}); }
+    };
+    using values_ptr = std::unique_ptr<float[], free_values>;
+
+    values_ptr values_;
     std::unique_ptr<std::uint8_t[]> meta_;
     spnm_compressed view_{};
 };

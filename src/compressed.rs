@@ -1,17 +1,18 @@
 //! Matrices in N:M form: kept values and packed indices.
-//!
-//! Values: `[rows][ld_values]`, n per group, ascending by column. Metadata: `[rows][ld_meta]` bytes;
-//! the n indices of a group (1, 2, 4, 4 bits each for m = 2, 4, 8, 16), then the next group, packed
-//! from the low bits up, each row starting on a byte, padding bits zero. For 2:4 a group is NVIDIA's
-//! nibble `i0 | i1 << 2`. A group with fewer than n non-zeros is filled up with +0 at its highest
-//! free positions; what transposable masks keep has two of every group already, and is left so. Rows of
-//! a group that share indices ([`Pattern::grouped`]) share one row of metadata: `[ceil(rows / group)][ld_meta]`.
 
 use crate::error::Error;
 use crate::pattern::Pattern;
 use std::marker::PhantomData;
 
-/// A borrowed matrix in N:M form.
+/// A borrowed matrix in N:M form: kept values and packed indices.
+///
+/// Values: `[rows][ld_values]`, n per group, ascending by column. Metadata: `[rows][ld_meta]` bytes;
+/// the n indices of a group (1, 2, 4, 4 bits each for m = 2, 4, 8, 16), then the next group, packed
+/// from the low bits up, each row starting on a byte, padding bits zero. For 2:4 a group is NVIDIA's
+/// nibble `i0 | i1 << 2`. A group with fewer than n non-zeros is filled up with +0 at its highest
+/// free positions; what transposable masks keep has two of every group already, and is left so. Rows
+/// that share indices ([`Pattern::grouped`]) share one row of metadata: `[ceil(rows / group)][ld_meta]`.
+/// `docs/FORMAT.md` defines every byte.
 #[derive(Clone, Copy, Debug)]
 pub struct CompressedRef<'a> {
     pub(crate) values: *const f32,
@@ -24,7 +25,7 @@ pub struct CompressedRef<'a> {
     life: PhantomData<&'a [f32]>,
 }
 
-/// A borrowed matrix in N:M form that may be written.
+/// A borrowed matrix in N:M form that may be written: see [`CompressedRef`].
 #[derive(Debug)]
 pub struct CompressedMut<'a> {
     pub(crate) view: CompressedRef<'a>,
@@ -74,7 +75,7 @@ impl<'a> CompressedRef<'a> {
         Ok(view)
     }
 
-    /// A view of memory that the caller vouches for.
+    /// A view of raw memory, which the caller vouches for: its size is not known here.
     ///
     /// # Safety
     /// While the view lives, every row of values and of metadata must be readable, of any
@@ -216,7 +217,7 @@ impl<'a> CompressedMut<'a> {
         Ok(this)
     }
 
-    /// A view of memory that the caller vouches for.
+    /// A view of raw memory, which the caller vouches for: its size is not known here.
     ///
     /// # Safety
     /// As [`CompressedRef::from_raw_parts`], and both buffers must be writable.
@@ -259,7 +260,8 @@ impl Line {
     pub(crate) const LEN: usize = 16;
 }
 
-/// A matrix in N:M form that owns its buffers, without padding between rows. Its values begin on a cache line.
+/// A matrix in N:M form ([`CompressedRef`]) that owns its buffers, without padding between rows. Its values begin on
+/// a cache line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compressed {
     /// What is behind the last value stays zero.
@@ -271,8 +273,8 @@ pub struct Compressed {
 }
 
 impl Compressed {
-    /// Zeroed buffers for a `rows` x `cols` matrix: the one allocation of a value that can be
-    /// compressed into again and again. (Zeroed metadata is well formed only where n = 1: compress into it first.)
+    /// Zeroed buffers for a `rows` x `cols` matrix, allocated here and never again: any number of calls may compress
+    /// into them. (Zeroed metadata is well formed only where n = 1: compress into it first.)
     ///
     /// # Errors
     /// [`Error::Overflow`] if the sizes exceed the address space, [`Error::Memory`] if memory

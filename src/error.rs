@@ -12,7 +12,7 @@ pub(crate) const MAX_THREADS: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A view with at least one element has a null data pointer.
+    /// A view with at least one element has a null data pointer, or an operation was given no output.
     #[error("`{argument}` is null")]
     Null {
         /// The argument, by the name it has in the function's signature.
@@ -180,7 +180,7 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// The instruction set asked for is not available on this CPU.
+    /// The instruction set asked for is not available on this CPU, or in this build.
     #[error("the instruction set `{}` is not available on this CPU", isa.name())]
     Isa {
         /// The level asked for.
@@ -194,7 +194,7 @@ pub enum Error {
         threads: usize,
     },
 
-    /// Memory could not be had.
+    /// An allocation failed.
     #[error("out of memory: {bytes} bytes")]
     Memory {
         /// How many bytes were asked for.

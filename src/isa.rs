@@ -14,7 +14,7 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, CD, DQ and VL.
     Avx512,
-    /// NEON (Advanced SIMD).
+    /// NEON (Advanced SIMD), on little-endian AArch64.
     Neon,
 }
 
@@ -42,13 +42,14 @@ impl Isa {
 impl FromStr for Isa {
     type Err = UnknownIsa;
 
+    /// The level with this [`name`](Isa::name), in any case, blanks around it ignored.
     fn from_str(text: &str) -> Result<Self, UnknownIsa> {
         let name = text.trim();
         Self::ALL.into_iter().find(|isa| isa.name().eq_ignore_ascii_case(name)).ok_or(UnknownIsa)
     }
 }
 
-/// A name that is no level's.
+/// The text is not the name of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an instruction set: expected reference, portable, avx2, avx512 or neon")]
 pub struct UnknownIsa;

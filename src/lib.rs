@@ -26,8 +26,10 @@
 //! | check metadata that comes from elsewhere | [`validate`] |
 //!
 //! Matrices are strided views, [`MatRef`] and [`MatMut`]: a transpose is a swap of strides. `N:M`
-//! keeps **N of every M** consecutive entries along the columns of A ([`Pattern`]); how they are
-//! chosen is a [`Method`]. Which level and which threads a call uses is in its [`Options`].
+//! keeps **N of every M** consecutive entries of a row of A, a *group* ([`Pattern`]); how they are
+//! chosen is a [`Method`]. [`Options`] select the instruction set and the threads of a call. Where *groups of rows*
+//! share indices, [`Pattern::grouped`] says so. The *water level* tau of a group is the magnitude from which on
+//! [`Method::Mvue`] keeps an entry for certain.
 //!
 //! # What holds for every function
 //!
@@ -36,10 +38,11 @@
 //!   are cut into calls. Random numbers are a function of logical coordinates ([`Rng`]).
 //! - **Checked first.** Sizes, strides, overlap and overflow are checked before anything is
 //!   written; an [`Error`] names the argument and the value, and outputs are untouched.
-//! - **No surprises.** No threads but those of a [`Pool`] that the caller passes, no allocation but
-//!   that of a [`Scratch`] that the caller keeps (and a few bytes in the first call, to read `SPNM_MAX_ISA` where that is
-//!   set), less than 112 KiB of the calling thread's stack where the crate is optimised, no global state but what was
-//!   detected of the CPU, nothing read or written outside a view. (What the C interface adds, its header says.)
+//! - **No surprises.** No threads but those of a [`Pool`] that the caller passes. Computing allocates in nothing but a
+//!   [`Scratch`] that the caller keeps (but for a few bytes in the first call, to read `SPNM_MAX_ISA` where that is set, and
+//!   the queue of a [`Pool`] with more than 64 calls at once), and takes less than 112 KiB of the calling thread's stack
+//!   where the crate is optimised. The only global state is what was detected of the CPU. Nothing is read or written
+//!   outside a view. (What the C interface adds, its header says.)
 //!
 //! # When not to use it
 //!

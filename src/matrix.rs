@@ -9,6 +9,17 @@ use std::ops::Range;
 ///
 /// Strides may be anything, zero and negative included, so a transpose is a swap ([`MatRef::t`])
 /// and one value can stand for a whole row. A view with no elements may have any pointer.
+///
+/// # Examples
+/// ```
+/// use spnm::MatRef;
+///
+/// let data = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+/// let rows = MatRef::row_major(&data, 2, 3)?; // 1 2 3 and 4 5 6
+/// let cols = MatRef::new(&data, 2, 3, 1, 2)?; // by columns: 1 3 5 and 2 4 6
+/// assert_eq!((rows.at(0, 1), rows.t().at(1, 0), cols.at(0, 1)), (2.0, 2.0, 3.0));
+/// # Ok::<(), spnm::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MatRef<'a> {
     pub(crate) data: *const f32,
@@ -66,7 +77,7 @@ impl<'a> MatRef<'a> {
         Self::new(data, rows, cols, stride_of(cols)?, 1)
     }
 
-    /// A view of memory that the caller vouches for.
+    /// A view of raw memory, which the caller vouches for: its size is not known here.
     ///
     /// # Safety
     /// While the view lives, every element that it addresses must be readable, of any alignment, and not be
@@ -226,7 +237,7 @@ impl<'a> MatMut<'a> {
         Self::new(data, rows, cols, stride_of(cols)?, 1)
     }
 
-    /// A view of memory that the caller vouches for.
+    /// A view of raw memory, which the caller vouches for: its size is not known here.
     ///
     /// # Safety
     /// As [`MatRef::from_raw_parts`], and the elements must be writable. Two views may share memory:

@@ -22,10 +22,21 @@ pub(crate) const MAX_GROUP: u32 = 64;
 
 /// **N of every M** consecutive entries of a row are kept.
 ///
-/// The groups of M run along the columns of A; a short last group behaves as if it were padded
-/// with zeros.
+/// Groups are M consecutive entries of a row; a short last group behaves as if it were padded with
+/// zeros.
 ///
 /// [`grouped`](Self::grouped) makes consecutive rows share one set of indices (vector-wise N:M).
+///
+/// # Examples
+/// ```
+/// use spnm::Pattern;
+///
+/// let pattern: Pattern = "2:4x8".parse()?; // 2 of every 4; 8 rows share indices
+/// assert_eq!(pattern, Pattern::N2M4.grouped(8)?);
+/// // Ten columns are three groups: six values, and six indices of two bits. 20 rows have three rows of indices.
+/// assert_eq!((pattern.row_values(10), pattern.row_meta(10), pattern.meta_rows(20)), (6, 2, 3));
+/// # Ok::<(), spnm::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pattern {
     n: u8,
@@ -70,11 +81,10 @@ impl Pattern {
     /// This pattern with one set of indices for every `rows` consecutive rows (a last group of
     /// rows may be shorter). 1 gives each row its own: the pattern as the constants have it.
     ///
-    /// An entry of such a block is the column of its rows' entries at one position; it counts by
-    /// its 2-norm, and is kept or dropped as a whole. The estimates stay unbiased, with the least
-    /// variance that shared indices allow, and a product loads each row of B once for 8 rows of a group at a
-    /// time: with groups of 8 and more it comes near a dense product of n / m of the inner dimension
-    /// (`benches/RESULTS.md`).
+    /// In each column the entries of these rows are kept or dropped together, by their 2-norm. The estimates
+    /// stay unbiased, with the least variance that shared indices allow, and a product loads each row of B once
+    /// for up to 8 rows of a group at a time: with groups of 8 and more it comes near a dense product of n / m of
+    /// the inner dimension (`benches/RESULTS.md`).
     ///
     /// # Errors
     /// [`Error::Group`] unless `1 <= rows <= MAX_GROUP`.

@@ -20,8 +20,8 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// After a `fork` the child has none of the threads: there the pool lets the calling thread do
 /// the work alone. In a process with threads, make one call (such as [`compress`](crate::compress) of a small
-/// matrix) before the first fork: a child that is forked while another thread is inside the very first call would
-/// wait for ever for what that call detects.
+/// matrix) before the first fork: otherwise a child that is forked while another thread is inside the very first call
+/// waits for ever for the one-time initialisation.
 ///
 /// # Examples
 /// ```
@@ -50,8 +50,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Threads`] unless `1 <= threads <= MAX_THREADS`; [`Error::Memory`] or [`Error::NoThread`]
-    /// if the system cannot have them. (Memory that runs out inside `std::thread`, which allocates a few hundred
-    /// bytes a thread, ends the process as it does everywhere in Rust; that much is tried for first.)
+    /// if memory or threads are not to be had. (`std::thread` allocates a few hundred bytes a thread and ends the
+    /// process where that fails, as Rust does everywhere; this function first tries whether that much is there.)
     pub fn new(threads: usize) -> Result<Self, Error> {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(Error::Threads { threads });

@@ -10,7 +10,7 @@
 pub struct Rng {
     /// The key: one number for a whole experiment.
     pub seed: u64,
-    /// Tensor and step: a different number for every call that must draw differently.
+    /// One number for every tensor and step: calls with equal seed, stream and coordinates draw the same words.
     pub stream: u64,
     /// The row of A's element (0, 0) in the whole matrix: a multiple of the pattern's
     /// [`group`](crate::Pattern::group), else [`Error::ShardRow`](crate::Error::ShardRow). `row0 + rows <= 2^31`.
@@ -25,13 +25,29 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// The numbers of this seed and stream, for a matrix that is whole.
+    /// The numbers of this seed and stream, for a matrix that is not a shard: its element (0, 0) is that of the whole.
     #[must_use]
     pub const fn new(seed: u64, stream: u64) -> Self {
         Self { seed, stream, row0: 0, col0: 0 }
     }
 
     /// The same numbers for a shard whose element (0, 0) is element (`row0`, `col0`) of the whole.
+    ///
+    /// # Examples
+    /// ```
+    /// use spnm::{MatMut, MatRef, Method, Options, Pattern, Rng, prune};
+    ///
+    /// let data: Vec<f32> = (0..16).map(|i| (i as f32).sin()).collect();
+    /// let (a, rng) = (MatRef::row_major(&data, 2, 8)?, Rng::new(7, 0));
+    /// let (mut whole, mut right) = ([0.0; 16], [0.0; 8]);
+    /// let out = MatMut::row_major(&mut whole, 2, 8)?;
+    /// prune(&Options::new(), Method::Mvue(rng), Pattern::N2M4, a, out)?;
+    /// // Columns 4 to 7 alone.
+    /// let (shard, out) = (a.part(0..2, 4..8), MatMut::row_major(&mut right, 2, 4)?);
+    /// prune(&Options::new(), Method::Mvue(rng.at(0, 4)), Pattern::N2M4, shard, out)?;
+    /// assert_eq!((&right[..4], &right[4..]), (&whole[4..8], &whole[12..]));
+    /// # Ok::<(), spnm::Error>(())
+    /// ```
     #[must_use]
     pub const fn at(self, row0: u64, col0: u64) -> Self {
         Self { row0, col0, ..self }

@@ -45,7 +45,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 
 /// Prunes A and compresses it, in one pass: out = compressed(method(A)).
 ///
-/// Shapes: a and out are rows x cols; groups of m run along the columns of A. A short last group
+/// Shapes: a and out are rows x cols; groups are m consecutive entries of a row. A short last group
 ///   behaves as if it were padded with zeros. 0 rows or columns are a valid no-op.
 /// Units: the strides of a in elements, out->ld_values in elements, out->ld_meta in bytes. Rows
 ///   contiguous (col_stride 1) and columns contiguous (row_stride 1) are fast; others work.
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 ///   |x| = sqrt(sum of x_r^2 over its rows r) of a position takes the place of a magnitude. MVUE keeps a
 ///   position with probability p = min(1, |x| / tau) and returns x_r / p in every row: unbiased, with the
 ///   least variance of all estimates that share indices, sum over positions and rows of x_r^2 (1/p - 1).
-///   Norms are robust: no square over- or underflows that counts. The random word is that of the first
+///   Squares are scaled, so that overflow or underflow cannot affect a norm. The random word is that of the first
 ///   row, so rng->row0 is a multiple of g. SPNM_KEEP: a position is non-zero where any row is.
 /// rng: read by the methods that draw random numbers (SPNM_MVUE, SPNM_MVUE_APPROX); may be NULL for the
 ///   others.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 ///
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
 ///                     out->meta is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
 ///                     options->flags or a->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn spnm_compress(
 ///
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
 ///                     and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
 ///                     options->flags, a->reserved or out->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn spnm_prune(
 ///
 /// SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has
 ///                     elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or out->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
@@ -251,8 +251,8 @@ pub unsafe extern "C" fn spnm_validate(
 /// Malformed metadata: memory-safe; an index counts modulo m. See spnm_validate.
 /// Determinism: the same bits on every level and CPU, for every number of threads, and however the
 ///   caller cuts rows and columns of C into calls.
-/// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for all of
-///   them (of 8 at a time); the bits are those of the chains above.
+/// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for up to 8 of
+///   them at a time; the bits are those of the chains above.
 /// Threads and memory: those of options->pool, or the calling thread. Working memory of a few hundred
 ///   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
 ///   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
@@ -261,11 +261,11 @@ pub unsafe extern "C" fn spnm_validate(
 ///   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
 ///   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
-///   nothing. beta = 0 ignores what C holds.
+///   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
 ///
 /// SPNM_E_NULL         a, b or c is NULL; a->values, a->meta, b->data or c->data is NULL and that matrix
 ///                     has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags, b->reserved or c->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      a->n, a->m, a->group are no supported pattern
@@ -305,11 +305,11 @@ pub unsafe extern "C" fn spnm_gemm(
 /// The factor of least mean squared error for a soft-thresholded matrix:
 /// *scale = <w, S(w)> / <S(w), S(w)>, where S prunes by SPNM_SOFT_THRESHOLD (S-STE, arXiv 2409.09099).
 ///
-/// One pass over w. If S(w) is zero everywhere (w is, or in each group the n + 1 largest magnitudes are
-/// equal), so that every factor does as well, and where w has no elements: 1.
+/// One pass over w. 1 if S(w) is zero everywhere (w is zero, or the n + 1 largest magnitudes of every group
+/// are equal) or w has no elements.
 ///
-/// Shapes: w of any shape and strides; groups of m run along its columns, a short last one behaves as if it
-///   were padded with zeros. 0 rows or columns are fine.
+/// Shapes: w of any shape and strides; groups are m consecutive entries of a row, a short last one behaves
+///   as if it were padded with zeros. 0 rows or columns are fine.
 /// Units: strides in elements.
 /// Determinism: sums in binary64 over exact products, in an order that is a function of the shape alone, and
 ///   one division: the same bits everywhere, for every storage of w.
@@ -318,7 +318,7 @@ pub unsafe extern "C" fn spnm_gemm(
 /// Output: *scale, written on success alone.
 ///
 /// SPNM_E_NULL         w or scale is NULL; w->data is NULL and w has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or w->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      n, m are no supported pattern
@@ -364,7 +364,7 @@ pub unsafe extern "C" fn spnm_soft_threshold_scale(
 ///
 /// SPNM_E_NULL         a, b or c is NULL; rng is NULL and the method draws; a->data, b->data or c->data is
 ///                     NULL and that matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       unknown method; SPNM_MVUE_APPROX or SPNM_SOFT_THRESHOLD, and group is not 1;
 ///                     options->flags or reserved of a, b or c is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available

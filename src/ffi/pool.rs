@@ -38,13 +38,13 @@ impl spnm_pool {
 /// between calls.
 ///
 /// Pass the pool to calls in spnm_options. Any number of threads may use one pool at once. Results do
-/// not depend on it. Calls with a pool keep their working memory (less than 1 MiB a thread) in it, and
-/// so allocate no more once it has grown to what they need.
+/// not depend on it. Calls with a pool keep their working memory in it, for later calls: less than 1 MiB for each
+/// thread of the pool, as many times as calls were under way at once.
 ///
 /// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
 /// the work alone, and may be freed. In a process with threads, make one call before the first fork, such
-/// as spnm_compress of a small matrix with NULL options: a child that is forked while another thread is
-/// inside the very first call would wait for ever for what that call sets up.
+/// as spnm_compress of a small matrix with NULL options: otherwise a child that is forked while another
+/// thread is inside the very first call waits for ever for the one-time initialisation.
 ///
 /// Output:  *pool, written on success alone
 /// Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn spnm_pool_create(
     })
 }
 
-/// Ends a pool's threads, waits for them, and frees it. No call may be using it, and none may use it any more. NULL is
+/// Ends a pool's threads, waits for them, and frees it. No call may be using the pool, then or later. NULL is
 /// fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_pool_free(pool: *mut spnm_pool) {

@@ -7,8 +7,8 @@ use crate::ops;
 use crate::pattern::Pattern;
 use crate::rng::Rng;
 
-/// A lognormal distribution of magnitudes, beside a share of zeros: made by spnm_lognormal_fit, or by the
-/// caller. A later release may append fields.
+/// A lognormal model of the non-zero magnitudes of a tensor, and its share of zeros: made by
+/// spnm_lognormal_fit, or by the caller. A later release may append fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct spnm_lognormal {
@@ -22,8 +22,8 @@ pub struct spnm_lognormal {
     pub zeros: f64,
 }
 
-/// What pruning a matrix to a pattern does to it: sums over all entries, in binary64. A later release may
-/// append fields.
+/// Variance and error that pruning to a pattern would cause: binary64 sums over the whole matrix. A later
+/// release may append fields.
 ///
 /// An estimator T(x) of a matrix x has the mean squared error E |T(x) - x|^2 = variance + |E T(x) - x|^2, the
 /// squared bias. SPNM_MVUE is unbiased and has the variance alone. The greedy choice, SPNM_MAGNITUDE, has
@@ -48,8 +48,8 @@ pub struct spnm_analysis {
     pub greedy_squared_bias: f64,
     /// Cosine of the angle between the matrix and what SPNM_MAGNITUDE leaves of it; 1 for zeros alone.
     pub greedy_cosine: f64,
-    /// Share of the blocks with an entry above the water level, which SPNM_MVUE keeps for certain, as it
-    /// is. In a block with at most n non-zeros the level is 0.
+    /// Share of the groups with an entry above the water level, which SPNM_MVUE keeps for certain, as it
+    /// is. In a group with at most n non-zeros the level is 0.
     pub above_water_level: f64,
     /// Zeros, as a share of all entries.
     pub zeros: f64,
@@ -70,7 +70,7 @@ pub struct spnm_analysis {
 ///   infinity stay as they are.
 ///
 /// SPNM_E_NULL         rng, a or out is NULL; a->data or out->data is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags, a->reserved or out->reserved is not 0; alpha is negative, infinite
 ///                     or NaN
 /// SPNM_E_ISA          options->isa is unknown or not available
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn spnm_prune_threshold(
 /// Output: *fit, whose struct_size the caller has set; written on success alone.
 ///
 /// SPNM_E_NULL         a or fit is NULL; a->data is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or a->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_DTYPE        a->dtype is not SPNM_F32
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn spnm_lognormal_fit(
 /// Output: *alpha, written on success alone.
 ///
 /// SPNM_E_NULL         fit or alpha is NULL
-/// SPNM_E_STRUCT_SIZE  fit->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  fit->struct_size is invalid
 /// SPNM_E_OPTION       sparsity is not at least 0 and below 1; fit->mu is not finite; fit->sigma is
 ///                     negative or not finite; fit->zeros is not from 0 to 1; a field that is not known is
 ///                     not 0
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn spnm_threshold_for_sparsity(
 /// Output: *analysis, whose struct_size the caller has set; written on success alone.
 ///
 /// SPNM_E_NULL         a or analysis is NULL; a->data is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or a->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      n:m is not supported, or group is not from 1 to 64
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn spnm_analyse(
 /// Output: *n and *m, written on success alone.
 ///
 /// SPNM_E_NULL         a, n or m is NULL; a->data is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or a->reserved is not 0; max_relative_variance is negative or NaN
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      group is not from 1 to 64

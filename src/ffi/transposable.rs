@@ -34,7 +34,7 @@ use crate::ops;
 ///
 /// SPNM_E_NULL         w is NULL, or both outputs are; w->data, or values or meta of an output, is NULL
 ///                     and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags or w->reserved is not 0; group of an output is not 1
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_PATTERN      n, m of an output are not 2, 4, or its group is not 1 to 64
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn spnm_compress_transposable(
 /// Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
 ///
 /// SPNM_E_NULL         w or out is NULL; w->data or out->data is NULL and the matrix has elements
-/// SPNM_E_STRUCT_SIZE  options->struct_size is no size that is known
+/// SPNM_E_STRUCT_SIZE  options->struct_size is invalid
 /// SPNM_E_OPTION       options->flags, w->reserved or out->reserved is not 0
 /// SPNM_E_ISA          options->isa is unknown or not available
 /// SPNM_E_DTYPE        w->dtype or out->dtype is not SPNM_F32

@@ -16,8 +16,8 @@ pub const SPNM_ABI_VERSION: u32 = 0;
 
 /// Success.
 pub const SPNM_OK: i32 = 0;
-/// A pointer is NULL that must not be: a struct, an out-pointer, the rng of a method that draws
-/// random numbers, or the data of a view that has elements.
+/// A required pointer is NULL: a struct, an out-pointer, the rng of a method that draws random numbers,
+/// or the data of a view that has elements.
 pub const SPNM_E_NULL: i32 = -1;
 /// A struct_size is smaller than its struct was in the first release, or larger than 1024.
 pub const SPNM_E_STRUCT_SIZE: i32 = -2;
@@ -34,8 +34,8 @@ pub const SPNM_E_DTYPE: i32 = -5;
 pub const SPNM_E_SHAPE: i32 = -6;
 /// A leading dimension is smaller than a row, or elements of an output share memory.
 pub const SPNM_E_STRIDE: i32 = -7;
-/// An extent exceeds the address space, rows (or row0 + rows) exceed 2^31, or groups in a row (or
-/// col0 / m + groups) exceed 2^32. Without row0 and col0 both limits are exclusive.
+/// An extent exceeds the address space. rows must be below 2^31 and groups in a row below 2^32; for methods
+/// that draw also row0 + rows <= 2^31 and col0 / m + groups <= 2^32.
 pub const SPNM_E_OVERFLOW: i32 = -8;
 /// An output overlaps an input, or another output. Values and meta of a compressed matrix count from
 /// their first byte to their last; two dense views may interleave.
@@ -163,7 +163,7 @@ pub struct spnm_compressed {
 pub struct spnm_rng {
     /// The key: one number for a whole experiment.
     pub seed: u64,
-    /// Tensor and step: a different number for every call that must draw differently.
+    /// One number for every tensor and step: calls with equal seed, stream and coordinates draw the same words.
     pub stream: u64,
     /// The row of A's element (0, 0) in the whole matrix: a multiple of group (spnm_prune_threshold: any).
     pub row0: u64,

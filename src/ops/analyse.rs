@@ -9,7 +9,7 @@ use crate::kernels::group::NormJob;
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
-/// What pruning a matrix to a pattern does to it: sums over all entries, in binary64.
+/// Variance and error that pruning to a pattern would cause: binary64 sums over the whole matrix.
 ///
 /// An estimator T(x) of a matrix x has the mean squared error E |T(x) - x|^2 = variance + |E T(x) - x|^2, the squared
 /// bias (|.| is the 2-norm over all entries). An unbiased one has the variance alone. A deterministic one, as
@@ -24,17 +24,18 @@ pub struct Analysis {
     pub energy: f64,
     /// The variance of [`Method::Mvue`](crate::Method::Mvue): the sum of x^2 (1/p - 1), p = min(1, |x| / tau).
     pub mvue_variance: f64,
-    /// The variance of [`Method::MvueApprox`](crate::Method::MvueApprox): two draws without replacement, each in proportion to |x|. NaN unless n = 2.
+    /// The variance of [`Method::MvueApprox`](crate::Method::MvueApprox): two draws without replacement, each in
+    /// proportion to |x|. NaN unless n = 2. (For groups of rows: of their norms, though the method has no such groups.)
     pub mvue_approx_variance: f64,
     /// The mean squared error of keeping the n largest magnitudes: the energy of the entries that are dropped.
     pub greedy_mse: f64,
-    /// The squared bias of the same: as nothing in it is random, its mean squared error.
+    /// The squared bias of the same: equal to `greedy_mse`, as nothing in it is random.
     pub greedy_squared_bias: f64,
     /// The cosine of the angle between the matrix and what the n largest magnitudes leave of it: the root of the share of
     /// the energy that they keep. 1 for a matrix of zeros.
     pub greedy_cosine: f64,
-    /// Blocks with an entry above the water level (one that MVUE keeps for certain, as it is), as a share of all blocks. In a
-    /// block with at most n non-zeros the level is 0.
+    /// The share of groups with an entry above the water level: one that MVUE keeps for certain, as it is. In a
+    /// group with at most n non-zeros the level is 0.
     pub above_water_level: f64,
     /// Zeros, as a share of all entries.
     pub zeros: f64,
@@ -51,8 +52,8 @@ impl Analysis {
 /// Energy, variances, errors and shares of `a` pruned to `pattern`, in one pass and without pruning it (the criterion of
 /// arXiv 2203.10991 for choosing a pattern for a tensor).
 ///
-/// Where `pattern` has groups of rows that share indices ([`Pattern::grouped`]) a block's entries are columns of so many
-/// rows, and count by their 2-norms: the binary32 numbers by which such a group is pruned.
+/// Where `pattern` has groups of rows ([`Pattern::grouped`]) the magnitudes are the 2-norms over these rows in each
+/// column: the binary32 numbers by which such a group is pruned.
 ///
 /// # NaN and infinity
 /// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN.
@@ -153,10 +154,13 @@ unsafe fn norms(
 /// first of [`Pattern::ALL`]. `None` if no pattern will do (as for a matrix with a NaN or infinity): leave the matrix
 /// dense.
 ///
-/// With `group` > 1 for patterns whose rows share indices, so many at a time: the pattern that is returned has that
+/// With `group` > 1 the patterns are those in which so many rows share indices: the one that is returned has that
 /// [`group`](Pattern::group).
 ///
 /// Reads the matrix once for every pattern that is looked at: the sparsest first, all of one sparsity together.
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
 /// [`Error::Value`] unless `max_relative_variance` is at least 0 (infinity included); [`Error::Group`]; else as [`analyse`].
@@ -168,7 +172,7 @@ unsafe fn norms(
 /// let data: Vec<f32> = (0..64 * 64).map(|i| (i as f32).sin()).collect();
 /// let a = MatRef::row_major(&data, 64, 64)?;
 /// assert_eq!(recommend(&Options::new(), 1, a, 20.0)?, Some(Pattern::N1M16));
-/// // Of 1:2 it is 2 |x y| / (x^2 + y^2) at a pair, so at most 1.
+/// // With 1:2 the relative variance of a pair (x, y) is 2 |x y| / (x^2 + y^2), at most 1.
 /// assert!(recommend(&Options::new(), 1, a, 1.0)?.is_some());
 /// assert_eq!(recommend(&Options::new(), 1, a, 0.0)?, None);
 /// # Ok::<(), spnm::Error>(())

@@ -20,17 +20,17 @@ const STREAM_FROM: usize = 1 << 23;
 /// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
 ///
 /// # Shapes
-/// `a` and `out` are rows x cols; strides may be anything. Groups of `m` run along the columns of
-/// `a`; rows share indices as the pattern of `out` says, from row 0 on. Rows contiguous (`col_stride` 1) and columns contiguous (`row_stride` 1) are the fast
-/// storages; others go through small copies.
+/// `a` and `out` are rows x cols; strides may be anything. Groups are `m` consecutive entries of a row;
+/// rows share indices as the pattern of `out` says, from row 0 on. Rows contiguous (`col_stride` 1) and
+/// columns contiguous (`row_stride` 1) are the fast storages; others go through small copies.
 ///
 /// # Determinism
 /// Every bit of `out` is a function of `a`, the method, the seed, the stream and the position alone.
 /// What lies between the rows of `out` is not written.
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, those of an `a` with contiguous columns are written
-/// past the caches where `out` has its rows a multiple of 64 bytes apart.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, with contiguous columns of `a` and
+/// `ld_values` a multiple of 16, AVX2 and AVX-512 write whole cache lines with non-temporal stores.
 ///
 /// # Errors
 /// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2), [`Error::Ungrouped`] (methods

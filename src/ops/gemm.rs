@@ -93,6 +93,9 @@ pub fn gemm(
 /// `a` rows x inner, `b` inner x cols, `c` rows x cols, of any strides each. The weight gradient
 /// of Y = X W^T with D = dL/dY \[tokens x out\] is dW = D^T X: pass `d.t()` as `a` and X as `b`.
 ///
+/// # Determinism, NaN and infinity
+/// As [`compress`](crate::compress), [`Method`] and [`gemm`].
+///
 /// # Threads and memory
 /// As [`gemm`].
 ///

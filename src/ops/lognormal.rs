@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::matrix::MatRef;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
-/// A lognormal distribution of magnitudes, beside a share of zeros.
+/// A lognormal model of the non-zero magnitudes of a tensor, and its share of zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogNormal {
     /// The mean of ln|x| over the entries that are neither zero nor infinite nor NaN; 0 where there are none.
@@ -20,7 +20,8 @@ pub struct LogNormal {
 
 /// Fits a lognormal distribution to the magnitudes of `a`: mean and standard deviation of ln|x|, and the share of zeros.
 ///
-/// NaNs and infinities count as entries that are not zero, and are left out of the rest. One pass.
+/// NaNs and infinities count as entries that are not zero, and are left out of the rest. Without entries all three
+/// numbers are 0. One pass.
 ///
 /// # Determinism
 /// The same bits on every level, for every number of threads, and for every storage of `a`.
@@ -30,6 +31,17 @@ pub struct LogNormal {
 ///
 /// # Errors
 /// [`Error::Overflow`], [`Error::Isa`], [`Error::Null`].
+///
+/// # Examples
+/// ```
+/// use spnm::{LogNormal, MatRef, Options, lognormal_fit, threshold_for_sparsity};
+///
+/// let fit = lognormal_fit(&Options::new(), MatRef::row_major(&[1.0, 0.0, -1.0, 1.0], 1, 4)?)?;
+/// assert_eq!(fit, LogNormal { mu: 0.0, sigma: 0.0, zeros: 0.25 });
+/// // Half of the three ones become zeros where they are kept with probability 1 / 2.
+/// assert_eq!(threshold_for_sparsity(&fit, 0.625)?, 2.0);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn lognormal_fit(options: &Options<'_>, a: MatRef<'_>) -> Result<LogNormal, Error> {
     check::input("a", a)?;
     let kernels = kernels_for(options.isa)?;

@@ -93,7 +93,7 @@ impl Method {
     }
 }
 
-/// Where a call runs: nothing here changes its result.
+/// The instruction set and the threads of a call. They never change its result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
     isa: Option<Isa>,
@@ -107,13 +107,13 @@ impl<'a> Options<'a> {
         Self { isa: None, pool: None }
     }
 
-    /// This level; [`Error::Isa`](crate::Error::Isa) where the CPU does not have it.
+    /// Uses the instruction set `isa`; the call fails with [`Error::Isa`](crate::Error::Isa) where it is not available.
     #[must_use]
     pub const fn isa(self, isa: Isa) -> Self {
         Self { isa: Some(isa), ..self }
     }
 
-    /// With the threads of this pool.
+    /// Runs on the threads of `pool`.
     #[must_use]
     pub const fn pool(self, pool: &'a Pool) -> Self {
         Self { pool: Some(pool), ..self }

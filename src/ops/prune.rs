@@ -24,6 +24,9 @@ pub(super) const TILE_COLS: usize = 256;
 /// # Shapes
 /// `a` and `out` are rows x cols, of any strides each. See [`prune_in_place`] for `out` = `a`.
 ///
+/// # Determinism, NaN and infinity
+/// As [`compress`](crate::compress) and [`Method`].
+///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing.
 ///
@@ -102,6 +105,18 @@ pub fn prune(
 ///
 /// # Errors
 /// As [`prune`].
+///
+/// # Examples
+/// ```
+/// use spnm::{Isa, MatMut, Method, Options, Pattern, Pool, prune_in_place};
+///
+/// let pool = Pool::new(2)?;
+/// let options = Options::new().isa(Isa::Portable).pool(&pool); // neither changes the result
+/// let mut data = [3.0, -1.0, 0.5, 2.0];
+/// prune_in_place(&options, Method::Magnitude, Pattern::N2M4, MatMut::row_major(&mut data, 1, 4)?)?;
+/// assert_eq!(data, [3.0, 0.0, 0.0, 2.0]);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn prune_in_place(
     options: &Options<'_>,
     method: Method,
@@ -119,6 +134,9 @@ pub fn prune_in_place(
 /// # Malformed metadata
 /// An index counts modulo m, of equal indices the last one wins, and one that points past the
 /// columns is dropped. See [`validate`](crate::validate).
+///
+/// # Threads and memory
+/// Uses the pool of `options`; allocates nothing.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],

@@ -18,11 +18,11 @@ const ENTRIES: usize = SIDE * SIDE;
 /// S-STE (arXiv 2409.09099) computes it once, from the first weights, and keeps it while it trains. beta is at
 /// least 1, but for rounding.
 ///
-/// One pass over `w`. If S(w) is zero everywhere (`w` is, or in each group the n + 1 largest magnitudes are equal), so that every
-/// factor does as well, and for a `w` of no entries: 1.
+/// One pass over `w`. 1 if S(w) is zero everywhere (`w` is zero, or the n + 1 largest magnitudes of every group are
+/// equal) or `w` has no entries.
 ///
 /// # Shapes
-/// `w` of any shape and strides; groups of m run along its columns.
+/// `w` of any shape and strides; groups are m consecutive entries of a row.
 ///
 /// # Determinism
 /// Both sums are taken in binary64 over exact products, in an order that is a function of the shape alone

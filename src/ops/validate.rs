@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Of rows that share indices the first is reported.
 ///
 /// The other functions do not need it: on malformed metadata they are memory-safe and take an index
-/// modulo m. Use it on what comes from elsewhere.
+/// modulo m. Use it on what comes from elsewhere. It runs on the calling thread and allocates nothing.
 ///
 /// # Errors
 /// [`Error::Meta`] with the first bad row and group (the number of groups, where only padding bits
