@@ -474,6 +474,35 @@ fn recommendations() {
 }
 
 #[test]
+fn a_norm_that_overflows_is_known_to_poison() {
+    let mut data = [1.0f32; 8 * 16];
+    data[5 * 16 + 3] = 3e38;
+    let pattern = |group| Pattern::N2M4.grouped(group).expect("a group");
+    for (isa, rows) in levels().into_iter().flat_map(|isa| [(isa, 4), (isa, 5), (isa, 8)]) {
+        let options = Options::new().isa(isa);
+        let fits = |data: &[f32], group| {
+            let a = MatRef::row_major(data, 8, 16).expect("a view").part(0..rows, 0..16);
+            let found = analyse(&options, pattern(group), a).expect("analyse");
+            let mut out = [0.0; 8 * 16];
+            let to = MatMut::row_major(&mut out, rows, 16).expect("a view");
+            prune(&options, Method::Mvue(Rng::default()), pattern(group), a, to).expect("prune");
+            let poisoned = out.iter().any(|x| x.is_nan());
+            assert!(found.energy.is_finite(), "{isa:?} {found:?}");
+            assert_eq!(found.mvue_variance.is_nan(), poisoned, "{isa:?} {group} {found:?}");
+            assert_eq!(found.greedy_cosine.is_nan(), poisoned, "{isa:?} {group} {found:?}");
+            assert_eq!(found.zeros, 0.0);
+            let recommended = recommend(&options, group, a, f64::INFINITY).expect("recommend");
+            assert_eq!(recommended.is_none(), poisoned, "{isa:?} {group}");
+            poisoned
+        };
+        assert!(!fits(&data, 4), "one such entry has a norm");
+        let mut two = data;
+        (two[3], two[16 + 3]) = (3e38, 3e38);
+        assert!(fits(&two, 4), "two of them have none");
+    }
+}
+
+#[test]
 fn refusals() {
     let options = Options::new();
     let mut data = [1.0f32; 24];

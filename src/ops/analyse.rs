@@ -4,8 +4,8 @@ use super::reduce::{SIDE, Sums, reduce_by};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::kernels::Kernels;
 use crate::kernels::group::NormJob;
+use crate::kernels::{Kernels, LANES};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
@@ -52,11 +52,14 @@ impl Analysis {
 /// Energy, variances, errors and shares of `a` pruned to `pattern`, in one pass and without pruning it (the criterion of
 /// arXiv 2203.10991 for choosing a pattern for a tensor).
 ///
+/// It goes by tiles of 64 x 64: a single row is as good as many, but a single column costs as much as 64.
+///
 /// Where `pattern` has groups of rows ([`Pattern::grouped`]) the magnitudes are the 2-norms over these rows in each
 /// column: the binary32 numbers by which such a group is pruned.
 ///
 /// # NaN and infinity
-/// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN.
+/// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN. With a norm that exceeds
+/// binary32 (groups of rows), which pruning turns into NaN, all but `energy` and `zeros` is NaN, too.
 ///
 /// # Determinism
 /// The same bits on every level, for every number of threads, and for every storage of `a`.
@@ -86,17 +89,22 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
     let kernel = kernels.tensor.blocks(pattern.m());
     // SAFETY: the view was checked; a level that the CPU has.
     let sums = unsafe {
-        reduce_by(kernels, options.pool, a, SIDE / group * group, |tile, sums: &mut Sums<6>| {
+        reduce_by(kernels, options.pool, a, group, |tile, sums: &mut Sums<6>| {
             let [energy, zeros, terms @ ..] = sums;
-            (kernels.dot)(&tile.entries, &tile.entries, energy);
+            (kernels.dot)(tile.rows_by(1), tile.rows_by(1), energy);
             zeros[0] += tile.zeros() as f64;
+            // Whole vectors of blocks, whose zeros add nothing.
+            let vectors = pattern.m() * LANES;
             if group == 1 {
-                kernel(&tile.entries, n, terms);
+                kernel(tile.rows_by(vectors.div_ceil(SIDE)), n, terms);
             } else {
-                // Whole vectors of blocks, whose zeros add nothing.
-                let norms = norms(kernels, &tile.entries, group);
-                let used = SIDE / group * SIDE;
-                kernel(&norms[..used.next_multiple_of(VECTORS)], n, terms);
+                let norms = norms(kernels, tile.rows_by(group), group);
+                let used = tile.rows.div_ceil(group) * SIDE;
+                kernel(&norms[..used.next_multiple_of(vectors)], n, terms);
+                if !norms[..used].iter().all(|norm| norm.is_finite()) {
+                    // Pruning poisons the block, whatever its entries.
+                    terms[0][0] = f64::NAN;
+                }
             }
         })
     };
@@ -108,7 +116,8 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
         0.0 => 1.0,
         _ => (1.0 - dropped / energy).max(0.0).sqrt(),
     };
-    let or_nan = |x: f64| if energy.is_finite() { x } else { f64::NAN };
+    let known = energy.is_finite() && !variance.is_nan();
+    let or_nan = |x: f64| if known { x } else { f64::NAN };
     Ok(Analysis {
         energy,
         mvue_variance: or_nan(variance),
@@ -121,18 +130,11 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
     })
 }
 
-/// Entries that every kernel takes a whole number of blocks of.
-const VECTORS: usize = 16 * crate::kernels::LANES;
-
-/// The norms of the whole groups of rows in a tile, as pruning takes them; zeros behind.
+/// The norms of whole groups of rows of a tile, as pruning takes them; zeros behind.
 ///
 /// # Safety
 /// The kernels are of a level that the CPU has.
-unsafe fn norms(
-    kernels: &Kernels,
-    entries: &[f32; SIDE * SIDE],
-    group: usize,
-) -> [f32; SIDE * SIDE] {
+unsafe fn norms(kernels: &Kernels, entries: &[f32], group: usize) -> [f32; SIDE * SIDE] {
     let mut norms = [0.0; SIDE * SIDE];
     let rows = entries.chunks_exact(group * SIDE).zip(norms.chunks_exact_mut(SIDE));
     for (entries, norms) in rows {

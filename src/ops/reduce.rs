@@ -32,10 +32,13 @@ const TOGETHER: usize = 16;
 const STRETCHES: usize = 16;
 const STRETCH: usize = 64;
 
-/// A tile of the matrix, row-major, zeros where it reaches past the matrix.
+/// Rows of a tile that hold whole vectors of blocks of every pattern.
+const ROWS: usize = 16 * LANES / SIDE;
+
+/// A tile of the matrix, row-major.
 #[repr(align(64))]
 pub(super) struct Tile {
-    pub(super) entries: [f32; SIDE * SIDE],
+    entries: [f32; SIDE * SIDE],
     /// Where its first entry lies in the matrix.
     pub(super) row: usize,
     pub(super) col: usize,
@@ -67,10 +70,10 @@ pub(super) unsafe fn reduce<const K: usize>(
     add: impl Fn(&Tile, &mut Sums<K>) + Sync,
 ) -> [f64; K] {
     // SAFETY: the caller's promise.
-    unsafe { reduce_by(kernels, pool, a, SIDE, add) }
+    unsafe { reduce_by(kernels, pool, a, 1, add) }
 }
 
-/// [`reduce`] with tiles of `height` rows of the matrix, at most [`SIDE`].
+/// [`reduce`] with tiles of as many rows of the matrix as there are of whole groups of `group` rows in [`SIDE`].
 ///
 /// # Safety
 /// As [`reduce`].
@@ -78,9 +81,10 @@ pub(super) unsafe fn reduce_by<const K: usize>(
     kernels: &Kernels,
     pool: Option<&Pool>,
     a: MatRef<'_>,
-    height: usize,
+    group: usize,
     add: impl Fn(&Tile, &mut Sums<K>) + Sync,
 ) -> [f64; K] {
+    let height = SIDE / group * group;
     let (down, across) = (a.rows.div_ceil(height), a.cols.div_ceil(SIDE));
     if a.is_empty() {
         return [0.0; K];
@@ -107,6 +111,7 @@ pub(super) unsafe fn reduce_by<const K: usize>(
             let next = tiles.peek().map(|&(_, band, j)| (band * height, j * SIDE));
             // SAFETY: the caller's promise.
             unsafe { tile.load(kernels, a, (band * height, height), (j * SIDE, SIDE), next) };
+            tile.pad(if group == 1 { ROWS } else { group });
             add(&tile, &mut sums[shelf - top]);
         }
         for (shelf, sums) in (top..bottom).zip(sums) {
@@ -140,14 +145,35 @@ impl Tile {
         Self { entries: [0.0; SIDE * SIDE], row: 0, col: 0, rows: 0, cols: 0 }
     }
 
-    /// Zeros among its entries that are the matrix's.
-    pub(super) fn zeros(&self) -> usize {
-        let padding = SIDE * SIDE - self.rows * self.cols;
-        self.entries.iter().filter(|&&x| x == 0.0).count() - padding
+    /// Where its entries begin; rows are [`SIDE`] apart.
+    pub(super) const fn data(&mut self) -> *mut f32 {
+        self.entries.as_mut_ptr()
     }
 
-    /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries. Meanwhile the one that begins
-    /// at `next`, if any, is fetched.
+    /// Its rows, padded with zeros, and rows of zeros behind up to a multiple of `rows`: what [`pad`](Self::pad) was called
+    /// with, or a divisor of it. (All rows behind are padding too, whose terms add nothing.)
+    pub(super) fn rows_by(&self, rows: usize) -> &[f32] {
+        &self.entries[..self.rows.next_multiple_of(rows) * SIDE]
+    }
+
+    /// Zeros among its entries that are the matrix's.
+    pub(super) fn zeros(&self) -> usize {
+        let padding = self.rows * (SIDE - self.cols);
+        self.rows_by(1).iter().filter(|&&x| x == 0.0).count() - padding
+    }
+
+    /// Zeros behind the columns, and behind the rows up to a multiple of `rows`.
+    fn pad(&mut self, rows: usize) {
+        if self.cols < SIDE {
+            for row in self.entries.chunks_exact_mut(SIDE).take(self.rows) {
+                row[self.cols..].fill(0.0);
+            }
+        }
+        self.entries[self.rows * SIDE..self.rows.next_multiple_of(rows) * SIDE].fill(0.0);
+    }
+
+    /// The tile whose first entry is (`row`, `col`), of at most `height` x `width` entries. What lies behind its rows and
+    /// columns is left as it was. Meanwhile the one that begins at `next`, if any, is fetched.
     ///
     /// # Safety
     /// `a` is readable, and the kernels are of a level that the CPU has.
@@ -160,9 +186,6 @@ impl Tile {
         next: Option<(usize, usize)>,
     ) {
         let (rows, cols) = (height.min(a.rows - row), width.min(a.cols - col));
-        if (rows, cols) != (SIDE, SIDE) {
-            self.entries.fill(0.0);
-        }
         (self.row, self.col, self.rows, self.cols) = (row, col, rows, cols);
         let part = a.part(row..row + rows, col..col + cols);
         let ahead = next.map(|next| {
@@ -243,7 +266,7 @@ mod tests {
                         // SAFETY: views of slices; a level that the CPU has.
                         let [sum] = unsafe {
                             reduce(kernels, pool, view.expect("a view"), |tile, [sum]| {
-                                (kernels.dot)(&tile.entries, &tile.entries, sum);
+                                (kernels.dot)(tile.rows_by(1), tile.rows_by(1), sum);
                             })
                         };
                         assert_eq!(sum.to_bits(), want.to_bits(), "{rows}x{cols} {isa:?}");

@@ -57,9 +57,9 @@ pub fn soft_threshold_scale(
     let [along, squares] = unsafe {
         reduce(kernels, options.pool, w, |tile, [along, squares]| {
             let pruned = soft_threshold(kernels, pattern, tile);
-            let entries = ..tile.rows * SIDE;
-            (kernels.dot)(&tile.entries[entries], &pruned[entries], along);
-            (kernels.dot)(&pruned[entries], &pruned[entries], squares);
+            let (entries, pruned) = (tile.rows_by(1), &pruned[..tile.rows * SIDE]);
+            (kernels.dot)(entries, pruned, along);
+            (kernels.dot)(pruned, pruned, squares);
         })
     };
     let beta = if squares == 0.0 { 1.0 } else { along / squares };
@@ -79,7 +79,7 @@ unsafe fn soft_threshold(kernels: &Kernels, pattern: Pattern, tile: &Tile) -> [f
     let side = SIDE.cast_signed();
     // SAFETY: buffers of a whole tile, whose width is whole groups; the caller's promise.
     unsafe {
-        let a = MatRef::from_raw_parts(tile.entries.as_ptr(), tile.rows, tile.cols, side, 1);
+        let a = MatRef::from_raw_parts(tile.rows_by(1).as_ptr(), tile.rows, tile.cols, side, 1);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
         (kernels.of(pattern).expand)(&ExpandJob {
             values: values.as_ptr(),

@@ -152,7 +152,7 @@ unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, ou
         // SAFETY: the tile lies in both; it is read whole before it is written.
         unsafe {
             tile.load(kernels, a, (row, SIDE), (col, width(col)), tiles.peek().copied());
-            let data = tile.entries.as_mut_ptr();
+            let data = tile.data();
             let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, SIDE.cast_signed(), 1);
             prune_rows(kernels, at, alpha, view, view);
             let to = out.part(row..row + tile.rows, col..col + tile.cols);
