@@ -29,8 +29,9 @@
  * - A call takes less than 112 KiB of the calling thread's stack, so that it fits the smallest that C libraries
  *   give by default (128 KiB). Threads of a pool bring theirs.
  * - There is no global state but what the first calls set up: the detected instruction set, the text of
- *   spnm_build_info, and a panic hook that silences this library's own panics; and the working memory that
- *   products without a pool leave for later ones, at most 16 blocks below 1 MiB each (see spnm_gemm).
+ *   spnm_build_info, and a panic hook that silences this library's own panics; each thread's spnm_last_error;
+ *   and the working memory that products without a pool leave for later ones, at most 16 blocks below 1 MiB
+ *   each (see spnm_gemm).
  * - Every bit that comes out is the same on every instruction set and for every number of threads. On x86-64
  *   and AArch64 it is so whatever the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which
  *   come back as they were, sticky flags included; elsewhere the floating-point environment is left alone and
@@ -48,7 +49,7 @@
  *     spnm_matrix b = {x, tokens, in, (ptrdiff_t)in, 1, SPNM_F32, 0};
  *     spnm_matrix c = {dw, out, in, (ptrdiff_t)in, 1, SPNM_F32, 0};
  *     spnm_status s = spnm_prune_gemm(NULL, SPNM_MVUE, &rng, 2, 4, 1, 1.0f, &a, &b, 0.0f, &c);
- *     if (s != SPNM_OK) fprintf(stderr, "%s\n", spnm_status_message(s));
+ *     if (s != SPNM_OK) fprintf(stderr, "%s\n", spnm_last_error());
  */
 
 #ifndef SPNM_H
@@ -518,6 +519,16 @@ int32_t spnm_isa_available(uint32_t isa);
  * "auto", "portable", "avx2", "avx512", "neon", or "unknown". Static; never NULL.
  */
 const char *spnm_isa_name(uint32_t isa);
+
+/**
+ * What was wrong in this thread's last call that returned an error: the argument and its value, in English,
+ * such as "rows of `out` is 3 instead of 2". At most 255 bytes; empty before the first error; never NULL.
+ *
+ * A call that succeeds leaves the text alone, and so do calls of other threads. The pointer stays valid as
+ * long as the thread lives; its next error writes another text there. For logs, not for programs: texts may
+ * change, statuses do not.
+ */
+const char *spnm_last_error(void);
 
 /**
  * Starts a pool of `threads` threads, the calling one included: threads - 1 are started, and sleep

@@ -30,16 +30,17 @@ namespace spnm {
 class error : public std::runtime_error {
 public:
     explicit error(spnm_status status) : std::runtime_error(spnm_status_message(status)), status_(status) {}
+    error(spnm_status status, const char *what) : std::runtime_error(what), status_(status) {}
     spnm_status status() const noexcept { return status_; }
 
 private:
     spnm_status status_;
 };
 
-// Throws what is not SPNM_OK: spnm::check(spnm_gemm(...)).
+// Throws what is not SPNM_OK, with the text of spnm_last_error: spnm::check(spnm_gemm(...)).
 inline void check(spnm_status status) {
     if (status != SPNM_OK) {
-        throw error(status);
+        throw error(status, spnm_last_error());
     }
 }
 #endif
@@ -121,7 +122,11 @@ public:
 
 #if SPNM_EXCEPTIONS
     compressed(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m, std::uint32_t group = 1) {
-        check(create(rows, cols, n, m, group, *this));
+        const spnm_status status = create(rows, cols, n, m, group, *this);
+        if (status == SPNM_E_MEMORY) {
+            throw error(status); // not of a call of spnm.h
+        }
+        check(status);
     }
 #endif
 

@@ -14,7 +14,7 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, CD, DQ and VL.
     Avx512,
-    /// NEON (Advanced SIMD), on little-endian AArch64.
+    /// NEON (Advanced SIMD), on 64-bit Arm, little-endian.
     Neon,
 }
 

@@ -457,9 +457,50 @@ static void harmless(void)
     reset();
 }
 
+/* The text of a refusal names the argument and its value, and stays until the next one. */
+#define NAMED(text, want, call)                                                            \
+    do {                                                                                   \
+        REFUSED(want, call);                                                               \
+        if (strstr(spnm_last_error(), text) == NULL)                                       \
+            fprintf(stderr, "'%s' is not in '%s'\n", text, spnm_last_error());             \
+        CHECK(strstr(spnm_last_error(), text) != NULL);                                    \
+    } while (0)
+
+static void texts(void)
+{
+    CHECK(*spnm_last_error() == 0);
+    NAMED("`b` is NULL", SPNM_E_NULL, spnm_gemm(&options, 1, &kept, NULL, 0, &c));
+    NAMED("`rng` is NULL", SPNM_E_NULL, spnm_compress(&options, SPNM_MVUE, NULL, &a, &kept));
+    a.data = NULL;
+    NAMED("`a` is null", SPNM_E_NULL, COMPRESS(SPNM_MVUE));
+    options.struct_size = 3;
+    NAMED("`options->struct_size` is 3:", SPNM_E_STRUCT_SIZE, GEMM());
+    options.flags = 4;
+    NAMED("`options->flags` is 4:", SPNM_E_OPTION, GEMM());
+    options.isa = 99;
+    NAMED("`options->isa` is 99:", SPNM_E_ISA, GEMM());
+    NAMED("`method` is 77:", SPNM_E_OPTION, COMPRESS(77));
+    kept.m = 5;
+    NAMED("2:5 ", SPNM_E_PATTERN, COMPRESS(SPNM_KEEP));
+    out.dtype = 7;
+    NAMED("`out->dtype` is 7:", SPNM_E_DTYPE, PRUNE(SPNM_MVUE));
+    c.reserved = 9;
+    NAMED("`c->reserved` is 9:", SPNM_E_OPTION, PRUNE_GEMM(SPNM_MVUE));
+    b.rows = 7;
+    NAMED("7", SPNM_E_SHAPE, GEMM());
+    kept.ld_values = 3;
+    NAMED("3", SPNM_E_STRIDE, GEMM());
+    rng.col0 = 6;
+    NAMED("`col0` is 6,", SPNM_E_SHAPE, COMPRESS(SPNM_MVUE));
+    EXPECT(SPNM_OK, DECOMPRESS());
+    CHECK(strstr(spnm_last_error(), "`col0` is 6,") != NULL);
+    reset();
+}
+
 int main(void)
 {
     reset();
+    texts();
     nulls();
     option_mistakes();
     pattern_and_dtype_mistakes();

@@ -26,7 +26,7 @@ class Options(C.Structure):
 
 
 lib = C.CDLL(os.environ.get("SPNM_LIB", "libspnm.so.0"))
-lib.spnm_status_message.restype = C.c_char_p
+lib.spnm_last_error.restype = C.c_char_p
 lib.spnm_prune_gemm.argtypes = [C.c_void_p, C.c_uint32, C.c_void_p, C.c_uint32, C.c_uint32, C.c_uint32, C.c_float,
                                 C.c_void_p, C.c_void_p, C.c_float, C.c_void_p]
 lib.spnm_pool_create.argtypes = [C.c_size_t, C.c_void_p]
@@ -35,7 +35,7 @@ lib.spnm_pool_free.argtypes = [C.c_void_p]
 
 def check(status):
     if status:
-        raise ValueError(lib.spnm_status_message(status).decode())
+        raise ValueError(lib.spnm_last_error().decode())
 
 
 def view(a):

@@ -1,8 +1,8 @@
 //! From the caller's structs to the crate's types.
 
-use super::guard::Refused;
 use super::memory::with_kept;
 use super::pool::spnm_pool;
+use super::refused::Refused;
 use super::types::*;
 use crate::compressed::{CompressedMut, CompressedRef};
 use crate::isa::Isa;
@@ -12,21 +12,19 @@ use crate::pattern::Pattern;
 use crate::rng::Rng;
 use std::mem::offset_of;
 
-/// A copy of the caller's struct.
+/// A copy of the caller's struct, which is the argument of this name.
 ///
 /// # Safety
 /// A pointer that is not NULL must point to a `T`, of any alignment.
-pub(super) unsafe fn read<T: Copy>(pointer: *const T) -> Result<T, Refused> {
-    if pointer.is_null() {
-        return Err(Refused(SPNM_E_NULL));
-    }
+pub(super) unsafe fn read<T: Copy>(name: &'static str, pointer: *const T) -> Result<T, Refused> {
+    not_null(name, pointer)?;
     // SAFETY: not NULL; the caller's promise.
     Ok(unsafe { pointer.read_unaligned() })
 }
 
 /// NULL in an argument that must point to something.
-pub(super) fn not_null<T>(pointer: *const T) -> Result<(), Refused> {
-    if pointer.is_null() { Err(Refused(SPNM_E_NULL)) } else { Ok(()) }
+pub(super) fn not_null<T>(name: &'static str, pointer: *const T) -> Result<(), Refused> {
+    if pointer.is_null() { Err(Refused::null(name)) } else { Ok(()) }
 }
 
 /// What [`spnm_options`] asks for, NULL included.
@@ -51,21 +49,27 @@ impl<'a> Where<'a> {
         // SAFETY: every version of the struct begins with its size.
         let size = unsafe { options.cast::<usize>().read_unaligned() };
         if !(OPTIONS_SIZE_0..=OPTIONS_SIZE_MAX).contains(&size) {
-            return Err(Refused(SPNM_E_STRUCT_SIZE));
+            return Err(Refused::value(SPNM_E_STRUCT_SIZE, "options->struct_size", size as u64));
         }
         // SAFETY: the struct has at least the fields of the first release, which are all so far.
         let given = unsafe { options.read_unaligned() };
         let known = size_of::<spnm_options>();
-        let unknown = (known..size).map(|at| {
+        if given.flags != 0 {
+            return Err(Refused::value(SPNM_E_OPTION, "options->flags", given.flags));
+        }
+        for at in known..size {
             // SAFETY: the caller's struct has `size` bytes.
-            unsafe { *options.cast::<u8>().add(at) }
-        });
-        if given.flags != 0 || unknown.into_iter().any(|byte| byte != 0) {
-            return Err(Refused(SPNM_E_OPTION));
+            let byte = unsafe { *options.cast::<u8>().add(at) };
+            if byte != 0 {
+                return Err(Refused::value(SPNM_E_OPTION, "a newer field of options", byte));
+            }
         }
         let isa = match given.isa {
             SPNM_ISA_AUTO => None,
-            number => Some(isa(number).ok_or(Refused(SPNM_E_ISA))?),
+            number => {
+                let unknown = Refused::value(SPNM_E_ISA, "options->isa", number);
+                Some(isa(number).ok_or(unknown)?)
+            }
         };
         // SAFETY: NULL, or a pool that the caller has not freed.
         Ok(Self { isa, pool: unsafe { given.pool.as_ref() } })
@@ -91,16 +95,16 @@ impl<'a> Where<'a> {
     }
 }
 
-/// The `struct_size` with which a struct that is written, or read, begins: at least what is known, as no older
-/// release had less.
+/// The `struct_size`, of this name, with which a struct that is written, or read, begins: at least what is known, as no
+/// older release had less.
 ///
 /// # Safety
 /// A struct of `struct_size` bytes that begins with that number.
-pub(super) unsafe fn room<T>(pointer: *const T) -> Result<usize, Refused> {
+pub(super) unsafe fn room<T>(name: &'static str, pointer: *const T) -> Result<usize, Refused> {
     // SAFETY: the caller's promise.
     let size = unsafe { pointer.cast::<usize>().read_unaligned() };
     if !(size_of::<T>()..=OPTIONS_SIZE_MAX).contains(&size) {
-        return Err(Refused(SPNM_E_STRUCT_SIZE));
+        return Err(Refused::value(SPNM_E_STRUCT_SIZE, name, size as u64));
     }
     Ok(size)
 }
@@ -122,13 +126,16 @@ pub(super) unsafe fn fill<T: Copy>(pointer: *mut T, value: T) {
 ///
 /// # Safety
 /// As [`room`].
-pub(super) unsafe fn read_sized<T: Copy>(pointer: *const T) -> Result<T, Refused> {
+pub(super) unsafe fn read_sized<T: Copy>(
+    name: &'static str,
+    pointer: *const T,
+) -> Result<T, Refused> {
     // SAFETY: the caller's promise.
     unsafe {
-        let size = room(pointer)?;
-        let unknown = |at| *pointer.cast::<u8>().add(at) != 0;
-        if (size_of::<T>()..size).any(unknown) {
-            return Err(Refused(SPNM_E_OPTION));
+        let size = room(name, pointer)?;
+        let unknown = |at: &usize| *pointer.cast::<u8>().add(*at) != 0;
+        if (size_of::<T>()..size).any(|at| unknown(&at)) {
+            return Err(Refused::value(SPNM_E_OPTION, name, size as u64));
         }
         Ok(pointer.read_unaligned())
     }
@@ -152,7 +159,7 @@ pub(super) fn isa(number: u32) -> Option<Isa> {
 pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method, Refused> {
     let drawn = || {
         // SAFETY: the caller's promise.
-        let rng = unsafe { read(rng) }?;
+        let rng = unsafe { read("rng", rng) }?;
         Ok(Rng { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 })
     };
     match number {
@@ -161,7 +168,7 @@ pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method,
         SPNM_MVUE => drawn().map(Method::Mvue),
         SPNM_MVUE_APPROX => drawn().map(Method::MvueApprox),
         SPNM_SOFT_THRESHOLD => Ok(Method::SoftThreshold),
-        _ => Err(Refused(SPNM_E_OPTION)),
+        _ => Err(Refused::value(SPNM_E_OPTION, "method", number)),
     }
 }
 
@@ -170,21 +177,25 @@ pub(super) fn pattern(n: u32, m: u32, group: u32) -> Result<Pattern, Refused> {
     Ok(Pattern::new(n, m)?.grouped(group)?)
 }
 
-/// An element type that is computed with.
-pub(super) fn dtype(number: u32) -> Result<(), Refused> {
-    match number {
+/// Element types that are computed with; each with its name.
+pub(super) fn dtypes<const K: usize>(given: [(&'static str, u32); K]) -> Result<(), Refused> {
+    given.into_iter().try_for_each(|(name, number)| match number {
         SPNM_F32 => Ok(()),
         // Numbers that the header reserves.
-        SPNM_BF16 | SPNM_F16 => Err(Refused(SPNM_E_DTYPE)),
-        _ => Err(Refused(SPNM_E_DTYPE)),
-    }
+        SPNM_BF16 | SPNM_F16 => Err(Refused::value(SPNM_E_DTYPE, name, number)),
+        _ => Err(Refused::value(SPNM_E_DTYPE, name, number)),
+    })
+}
+
+/// Reserved fields that are 0; each with its name.
+pub(super) fn zeros<const K: usize>(given: [(&'static str, u32); K]) -> Result<(), Refused> {
+    given.into_iter().try_for_each(|(name, number)| match number {
+        0 => Ok(()),
+        _ => Err(Refused::value(SPNM_E_OPTION, name, number)),
+    })
 }
 
 impl spnm_matrix {
-    pub(super) fn reserved_is_zero(&self) -> Result<(), Refused> {
-        if self.reserved == 0 { Ok(()) } else { Err(Refused(SPNM_E_OPTION)) }
-    }
-
     /// # Safety
     /// The elements must be readable for `'a`; their extent is checked later.
     pub(super) unsafe fn view<'a>(&self) -> MatRef<'a> {

@@ -1,8 +1,9 @@
 //! The operations. Each reads its structs (NULL, then `options`, method, reserved fields, pattern,
 //! dtype, in this order), then leaves the other checks, and the work, to [`ops`](crate::ops).
 
-use super::arguments::{Where, dtype, method, not_null, pattern, read};
-use super::guard::{Refused, compute, guard};
+use super::arguments::{Where, dtypes, method, not_null, pattern, read, zeros};
+use super::guard::{compute, guard};
+use super::refused::Refused;
 use super::types::*;
 use crate::error::Error;
 use crate::ops;
@@ -31,8 +32,8 @@ pub unsafe extern "C" fn spnm_compressed_layout(
     ld_meta: *mut usize,
 ) -> spnm_status {
     guard(|| {
-        not_null(ld_values)?;
-        not_null(ld_meta)?;
+        not_null("ld_values", ld_values)?;
+        not_null("ld_meta", ld_meta)?;
         let layout = ops::layout(rows, cols, pattern(n, m, group)?)?;
         // SAFETY: not NULL, and the caller vouches for them.
         unsafe {
@@ -93,13 +94,12 @@ pub unsafe extern "C" fn spnm_compress(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (a, out) = (read(a)?, read(out)?);
+            let (a, out) = (read("a", a)?, read("out", out)?);
             let place = Where::read(options)?;
             let method = self::method(method, rng)?;
-            a.reserved_is_zero()?;
+            zeros([("a->reserved", a.reserved)])?;
             let pattern = out.pattern()?;
-            dtype(a.dtype)?;
-            dtype(out.dtype)?;
+            dtypes([("a->dtype", a.dtype), ("out->dtype", out.dtype)])?;
             Ok(ops::compress(&place.options(), method, a.view(), out.view_mut(pattern))?)
         }
     })
@@ -143,14 +143,12 @@ pub unsafe extern "C" fn spnm_prune(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (a, out) = (read(a)?, read(out)?);
+            let (a, out) = (read("a", a)?, read("out", out)?);
             let place = Where::read(options)?;
             let method = self::method(method, rng)?;
-            a.reserved_is_zero()?;
-            out.reserved_is_zero()?;
+            zeros([("a->reserved", a.reserved), ("out->reserved", out.reserved)])?;
             let pattern = pattern(n, m, group)?;
-            dtype(a.dtype)?;
-            dtype(out.dtype)?;
+            dtypes([("a->dtype", a.dtype), ("out->dtype", out.dtype)])?;
             Ok(ops::prune(&place.options(), method, pattern, a.view(), out.view_mut())?)
         }
     })
@@ -187,12 +185,11 @@ pub unsafe extern "C" fn spnm_decompress(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (a, out) = (read(a)?, read(out)?);
+            let (a, out) = (read("a", a)?, read("out", out)?);
             let place = Where::read(options)?;
-            out.reserved_is_zero()?;
+            zeros([("out->reserved", out.reserved)])?;
             let pattern = a.pattern()?;
-            dtype(a.dtype)?;
-            dtype(out.dtype)?;
+            dtypes([("a->dtype", a.dtype), ("out->dtype", out.dtype)])?;
             Ok(ops::decompress(&place.options(), a.view(pattern), out.view_mut())?)
         }
     })
@@ -224,9 +221,9 @@ pub unsafe extern "C" fn spnm_validate(
     guard(|| {
         // SAFETY: structs and memory are as the header asks; the outputs are not NULL where written.
         unsafe {
-            let a = read(a)?;
+            let a = read("a", a)?;
             let pattern = a.pattern()?;
-            dtype(a.dtype)?;
+            dtypes([("a->dtype", a.dtype)])?;
             let verdict = ops::validate(a.view(pattern));
             if let Err(Error::Meta { row, group }) = verdict {
                 for (pointer, value) in [(bad_row, row), (bad_group, group)] {
@@ -288,12 +285,11 @@ pub unsafe extern "C" fn spnm_gemm(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (a, b, c) = (read(a)?, read(b)?, read(c)?);
+            let (a, b, c) = (read("a", a)?, read("b", b)?, read("c", c)?);
             let place = Where::read(options)?;
-            b.reserved_is_zero()?;
-            c.reserved_is_zero()?;
+            zeros([("b->reserved", b.reserved), ("c->reserved", c.reserved)])?;
             let pattern = a.pattern()?;
-            [a.dtype, b.dtype, c.dtype].into_iter().try_for_each(dtype)?;
+            dtypes([("a->dtype", a.dtype), ("b->dtype", b.dtype), ("c->dtype", c.dtype)])?;
             let (a, b, c) = (a.view(pattern), b.view(), c.view_mut());
             place.with_scratch(|scratch| {
                 Ok::<_, Refused>(ops::gemm(&place.options(), scratch, alpha, a, b, beta, c)?)
@@ -336,12 +332,12 @@ pub unsafe extern "C" fn spnm_soft_threshold_scale(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let w = read(w)?;
-            not_null(scale)?;
+            let w = read("w", w)?;
+            not_null("scale", scale)?;
             let place = Where::read(options)?;
-            w.reserved_is_zero()?;
+            zeros([("w->reserved", w.reserved)])?;
             let pattern = pattern(n, m, 1)?;
-            dtype(w.dtype)?;
+            dtypes([("w->dtype", w.dtype)])?;
             scale.write_unaligned(ops::soft_threshold_scale(&place.options(), pattern, w.view())?);
             Ok(())
         }
@@ -395,12 +391,16 @@ pub unsafe extern "C" fn spnm_prune_gemm(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (a, b, c) = (read(a)?, read(b)?, read(c)?);
+            let (a, b, c) = (read("a", a)?, read("b", b)?, read("c", c)?);
             let place = Where::read(options)?;
             let method = self::method(method, rng)?;
-            [a, b, c].iter().try_for_each(spnm_matrix::reserved_is_zero)?;
+            zeros([
+                ("a->reserved", a.reserved),
+                ("b->reserved", b.reserved),
+                ("c->reserved", c.reserved),
+            ])?;
             let pattern = pattern(n, m, group)?;
-            [a.dtype, b.dtype, c.dtype].into_iter().try_for_each(dtype)?;
+            dtypes([("a->dtype", a.dtype), ("b->dtype", b.dtype), ("c->dtype", c.dtype)])?;
             let (a, b, c) = (a.view(), b.view(), c.view_mut());
             place.with_scratch(|scratch| {
                 let options = &place.options();

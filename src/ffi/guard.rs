@@ -1,22 +1,12 @@
 //! What stands around every entry: no panic crosses the boundary, and nothing is printed.
 
 use super::environment::Environment;
-use super::status::status_of;
+use super::refused::{Refused, remember};
+use super::status::message;
 use super::types::{SPNM_E_PANIC, SPNM_OK, spnm_status};
-use crate::error::Error;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Once, OnceLock};
-
-/// Why a call was refused, already as its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) spnm_status);
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self(status_of(error))
-    }
-}
 
 /// Runs an entry that computes nothing in floating point.
 pub(super) fn guard(entry: impl FnOnce() -> Result<(), Refused>) -> spnm_status {
@@ -28,8 +18,14 @@ pub(super) fn guard(entry: impl FnOnce() -> Result<(), Refused>) -> spnm_status 
     INSIDE.set(outer);
     match outcome {
         Ok(Ok(())) => SPNM_OK,
-        Ok(Err(Refused(status))) => status,
-        Err(_) => SPNM_E_PANIC,
+        Ok(Err(refused)) => {
+            remember(&refused);
+            refused.status()
+        }
+        Err(_) => {
+            remember(&message(SPNM_E_PANIC).to_str().unwrap_or_default());
+            SPNM_E_PANIC
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod guard;
 mod info;
 mod memory;
 mod pool;
+mod refused;
 mod status;
 mod tensor;
 mod transposable;

@@ -1,9 +1,11 @@
 //! The opaque pool: threads, and the working memory that calls with it reuse.
 
 use super::arguments::not_null;
-use super::guard::{Refused, compute, guard};
+use super::guard::{compute, guard};
+
 use super::memory::with_kept;
-use super::types::{SPNM_E_MEMORY, spnm_status};
+use super::types::spnm_status;
+use crate::error::Error;
 use crate::ops::Scratch;
 use crate::pool::Pool;
 use std::sync::{Mutex, PoisonError};
@@ -61,7 +63,7 @@ pub unsafe extern "C" fn spnm_pool_create(
 ) -> spnm_status {
     // New threads inherit the floating-point environment, so they start in the default one.
     compute(|| {
-        not_null(pool)?;
+        not_null("pool", pool)?;
         let made = spnm_pool {
             pool: Pool::new(threads)?,
             idle: Mutex::default(),
@@ -69,7 +71,9 @@ pub unsafe extern "C" fn spnm_pool_create(
         };
         // A box that may be refused: a vector of one, without room for more.
         let mut made_in = Vec::new();
-        made_in.try_reserve_exact(1).map_err(|_| Refused(SPNM_E_MEMORY))?;
+        made_in
+            .try_reserve_exact(1)
+            .map_err(|_| Error::Memory { bytes: size_of::<spnm_pool>() })?;
         made_in.push(made);
         // SAFETY: not NULL, and the caller vouches for it.
         unsafe { pool.write_unaligned(Box::into_raw(made_in.into_boxed_slice()).cast()) };

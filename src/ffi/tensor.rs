@@ -1,6 +1,6 @@
 //! Whole tensors: threshold pruning, the lognormal model, the criterion.
 
-use super::arguments::{Where, dtype, fill, not_null, read, read_sized, room};
+use super::arguments::{Where, dtypes, fill, not_null, read, read_sized, room, zeros};
 use super::guard::compute;
 use super::types::*;
 use crate::ops;
@@ -91,12 +91,10 @@ pub unsafe extern "C" fn spnm_prune_threshold(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (rng, a, out) = (read(rng)?, read(a)?, read(out)?);
+            let (rng, a, out) = (read("rng", rng)?, read("a", a)?, read("out", out)?);
             let place = Where::read(options)?;
-            a.reserved_is_zero()?;
-            out.reserved_is_zero()?;
-            dtype(a.dtype)?;
-            dtype(out.dtype)?;
+            zeros([("a->reserved", a.reserved), ("out->reserved", out.reserved)])?;
+            dtypes([("a->dtype", a.dtype), ("out->dtype", out.dtype)])?;
             let rng = Rng { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 };
             Ok(ops::prune_threshold(&place.options(), rng, alpha, a.view(), out.view_mut())?)
         }
@@ -129,12 +127,12 @@ pub unsafe extern "C" fn spnm_lognormal_fit(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let a = read(a)?;
-            not_null(fit)?;
+            let a = read("a", a)?;
+            not_null("fit", fit)?;
             let place = Where::read(options)?;
-            let struct_size = room(fit)?;
-            a.reserved_is_zero()?;
-            dtype(a.dtype)?;
+            let struct_size = room("fit->struct_size", fit)?;
+            zeros([("a->reserved", a.reserved)])?;
+            dtypes([("a->dtype", a.dtype)])?;
             let ops::LogNormal { mu, sigma, zeros } =
                 ops::lognormal_fit(&place.options(), a.view())?;
             fill(fit, spnm_lognormal { struct_size, mu, sigma, zeros });
@@ -164,11 +162,11 @@ pub unsafe extern "C" fn spnm_threshold_for_sparsity(
     alpha: *mut f32,
 ) -> spnm_status {
     compute(|| {
-        not_null(fit)?;
-        not_null(alpha)?;
+        not_null("fit", fit)?;
+        not_null("alpha", alpha)?;
         // SAFETY: not NULL, and structs are as the header asks.
         unsafe {
-            let spnm_lognormal { mu, sigma, zeros, .. } = read_sized(fit)?;
+            let spnm_lognormal { mu, sigma, zeros, .. } = read_sized("fit->struct_size", fit)?;
             let fit = ops::LogNormal { mu, sigma, zeros };
             alpha.write_unaligned(ops::threshold_for_sparsity(&fit, sparsity)?);
         }
@@ -208,13 +206,13 @@ pub unsafe extern "C" fn spnm_analyse(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let a = read(a)?;
-            not_null(analysis)?;
+            let a = read("a", a)?;
+            not_null("analysis", analysis)?;
             let place = Where::read(options)?;
-            let struct_size = room(analysis)?;
-            a.reserved_is_zero()?;
+            let struct_size = room("analysis->struct_size", analysis)?;
+            zeros([("a->reserved", a.reserved)])?;
             let pattern = Pattern::new(n, m)?.grouped(group)?;
-            dtype(a.dtype)?;
+            dtypes([("a->dtype", a.dtype)])?;
             let found = ops::analyse(&place.options(), pattern, a.view())?;
             let of = spnm_analysis {
                 struct_size,
@@ -262,12 +260,12 @@ pub unsafe extern "C" fn spnm_recommend(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let a = read(a)?;
-            not_null(n)?;
-            not_null(m)?;
+            let a = read("a", a)?;
+            not_null("n", n)?;
+            not_null("m", m)?;
             let place = Where::read(options)?;
-            a.reserved_is_zero()?;
-            dtype(a.dtype)?;
+            zeros([("a->reserved", a.reserved)])?;
+            dtypes([("a->dtype", a.dtype)])?;
             let limit = max_relative_variance;
             let best = ops::recommend(&place.options(), group, a.view(), limit)?;
             #[expect(clippy::cast_possible_truncation, reason = "n and m of a pattern")]

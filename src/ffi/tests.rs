@@ -1,15 +1,18 @@
 //! What C programs cannot reach: panics, and the agreement of numbers that are written twice.
 
 use super::functions::*;
-use super::guard::{Refused, compute, guard};
+use super::guard::{compute, guard};
 use super::info::*;
 use super::memory::{KEPT, with_kept};
 use super::pool::{spnm_pool, spnm_pool_create, spnm_pool_free};
+use super::refused::{Refused, remember, spnm_last_error};
 use super::status::message;
 use super::tensor::*;
 use super::transposable::*;
 use super::types::*;
+use crate::error::Error;
 use crate::ops::Scratch;
+use std::ffi::CStr;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,8 +40,33 @@ fn the_header_has_the_version_of_the_crate() {
 fn a_panic_becomes_a_status_and_prints_nothing() {
     assert_eq!(guard(|| panic!("nobody sees this")), SPNM_E_PANIC);
     assert_eq!(compute(|| panic!("nor this")), SPNM_E_PANIC);
-    assert_eq!(guard(|| Err(Refused(SPNM_E_META))), SPNM_E_META);
+    assert_eq!(guard(|| Err(Error::Meta { row: 0, group: 0 }.into())), SPNM_E_META);
     assert_eq!(guard(|| Ok(())), SPNM_OK);
+}
+
+fn last_error() -> String {
+    // SAFETY: this thread's text, which ends in a NUL.
+    unsafe { CStr::from_ptr(spnm_last_error()) }.to_str().expect("ASCII").to_owned()
+}
+
+#[test]
+fn the_last_error_names_argument_and_value_and_is_its_threads_own() {
+    let refused = |why: Refused| guard(|| Err(why));
+    assert_eq!(refused(Refused::null("a")), SPNM_E_NULL);
+    assert_eq!(last_error(), "`a` is NULL");
+    assert_eq!(refused(Refused::value(SPNM_E_DTYPE, "a->dtype", 7u32)), SPNM_E_DTYPE);
+    assert_eq!(last_error(), "`a->dtype` is 7: this dtype is not supported");
+    let shape = Error::Shape { what: "rows of `out`", got: 3, expected: 2 };
+    assert_eq!(refused(shape.into()), SPNM_E_SHAPE);
+    assert_eq!(last_error(), "rows of `out` is 3, but must be 2");
+    assert_eq!(guard(|| Ok(())), SPNM_OK);
+    std::thread::spawn(|| assert_eq!(last_error(), "")).join().expect("its own");
+    assert_eq!(last_error(), "rows of `out` is 3, but must be 2");
+    assert_eq!(guard(|| panic!("a bug")), SPNM_E_PANIC);
+    assert!(last_error().starts_with("internal error"));
+    let long = "x".repeat(300);
+    remember(&long);
+    assert_eq!(last_error(), long[..255]);
 }
 
 #[test]

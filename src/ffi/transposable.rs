@@ -1,7 +1,8 @@
 //! Transposable masks. The order of checks is that of [`functions`](super::functions).
 
-use super::arguments::{Where, dtype, read};
-use super::guard::{Refused, compute};
+use super::arguments::{Where, dtypes, read, zeros};
+use super::guard::compute;
+use super::refused::Refused;
 use super::types::*;
 use crate::ops;
 
@@ -53,15 +54,16 @@ pub unsafe extern "C" fn spnm_compress_transposable(
 ) -> spnm_status {
     compute(|| {
         if out.is_null() && out_t.is_null() {
-            return Err(Refused(SPNM_E_NULL));
+            return Err(Refused::null("out and out_t"));
         }
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let given =
-                |out: *const spnm_compressed| (!out.is_null()).then(|| read(out)).transpose();
-            let (w, outs) = (read(w)?, [given(out)?, given(out_t)?]);
+            let given = |name, out: *const spnm_compressed| {
+                (!out.is_null()).then(|| read(name, out)).transpose()
+            };
+            let (w, outs) = (read("w", w)?, [given("out", out)?, given("out_t", out_t)?]);
             let place = Where::read(options)?;
-            w.reserved_is_zero()?;
+            zeros([("w->reserved", w.reserved)])?;
             let mut views = [None, None];
             for (view, out) in views.iter_mut().zip(&outs) {
                 if let Some(out) = out {
@@ -70,8 +72,10 @@ pub unsafe extern "C" fn spnm_compress_transposable(
                     *view = Some(out.view_mut(pattern));
                 }
             }
-            dtype(w.dtype)?;
-            outs.iter().flatten().try_for_each(|out| dtype(out.dtype))?;
+            dtypes([("w->dtype", w.dtype)])?;
+            for (name, out) in ["out->dtype", "out_t->dtype"].into_iter().zip(outs) {
+                dtypes([(name, out.map_or(SPNM_F32, |out| out.dtype))])?;
+            }
             let [out, out_t] = views;
             Ok(ops::compress_transposable(&place.options(), w.view(), out, out_t)?)
         }
@@ -106,12 +110,10 @@ pub unsafe extern "C" fn spnm_prune_transposable(
     compute(|| {
         // SAFETY: structs and memory are as the header asks.
         unsafe {
-            let (w, out) = (read(w)?, read(out)?);
+            let (w, out) = (read("w", w)?, read("out", out)?);
             let place = Where::read(options)?;
-            w.reserved_is_zero()?;
-            out.reserved_is_zero()?;
-            dtype(w.dtype)?;
-            dtype(out.dtype)?;
+            zeros([("w->reserved", w.reserved), ("out->reserved", out.reserved)])?;
+            dtypes([("w->dtype", w.dtype), ("out->dtype", out.dtype)])?;
             Ok(ops::prune_transposable(&place.options(), w.view(), out.view_mut())?)
         }
     })

@@ -6,8 +6,15 @@ use std::fs;
 use crate::root;
 
 /// The sources in the order of the header.
-const SOURCES: [&str; 6] =
-    ["types.rs", "info.rs", "pool.rs", "functions.rs", "transposable.rs", "tensor.rs"];
+const SOURCES: [&str; 7] = [
+    "types.rs",
+    "info.rs",
+    "refused.rs",
+    "pool.rs",
+    "functions.rs",
+    "transposable.rs",
+    "tensor.rs",
+];
 const HEADER: &str = "include/spnm.h";
 
 /// The text that the header should have.
