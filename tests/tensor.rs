@@ -474,31 +474,42 @@ fn recommendations() {
 }
 
 #[test]
-fn a_norm_that_overflows_is_known_to_poison() {
-    let mut data = [1.0f32; 8 * 16];
-    data[5 * 16 + 3] = 3e38;
-    let pattern = |group| Pattern::N2M4.grouped(group).expect("a group");
-    for (isa, rows) in levels().into_iter().flat_map(|isa| [(isa, 4), (isa, 5), (isa, 8)]) {
+fn a_sum_that_overflows_is_known_to_poison() {
+    let ones = [1.0f32; 8 * 16];
+    let with = |places: &[usize]| {
+        let mut data = ones;
+        places.iter().for_each(|&at| data[at] = 3e38);
+        data
+    };
+    // One such entry has a norm and a sum; two in a group of M, or in a column of a group of rows, have none.
+    let cases = [
+        (with(&[3]), 1, false),
+        (with(&[2, 3]), 1, true),
+        (with(&[3, 4]), 1, false),
+        (with(&[3, 16 + 2]), 1, false),
+        (with(&[3]), 4, false),
+        (with(&[3, 16 + 3]), 4, true),
+        (with(&[3, 16 + 2]), 4, true),
+        (with(&[5 * 16 + 3, 6 * 16 + 3]), 5, true),
+        (with(&[4 * 16 + 3, 6 * 16 + 3]), 5, false),
+    ];
+    for isa in levels() {
         let options = Options::new().isa(isa);
-        let fits = |data: &[f32], group| {
-            let a = MatRef::row_major(data, 8, 16).expect("a view").part(0..rows, 0..16);
-            let found = analyse(&options, pattern(group), a).expect("analyse");
+        for (case, (data, group, poisoned)) in cases.iter().enumerate() {
+            let pattern = Pattern::N2M4.grouped(*group).expect("a group");
+            let a = MatRef::row_major(data, 8, 16).expect("a view");
             let mut out = [0.0; 8 * 16];
-            let to = MatMut::row_major(&mut out, rows, 16).expect("a view");
-            prune(&options, Method::Mvue(Rng::default()), pattern(group), a, to).expect("prune");
-            let poisoned = out.iter().any(|x| x.is_nan());
-            assert!(found.energy.is_finite(), "{isa:?} {found:?}");
-            assert_eq!(found.mvue_variance.is_nan(), poisoned, "{isa:?} {group} {found:?}");
-            assert_eq!(found.greedy_cosine.is_nan(), poisoned, "{isa:?} {group} {found:?}");
-            assert_eq!(found.zeros, 0.0);
-            let recommended = recommend(&options, group, a, f64::INFINITY).expect("recommend");
-            assert_eq!(recommended.is_none(), poisoned, "{isa:?} {group}");
-            poisoned
-        };
-        assert!(!fits(&data, 4), "one such entry has a norm");
-        let mut two = data;
-        (two[3], two[16 + 3]) = (3e38, 3e38);
-        assert!(fits(&two, 4), "two of them have none");
+            let to = MatMut::row_major(&mut out, 8, 16).expect("a view");
+            prune(&options, Method::Mvue(Rng::default()), pattern, a, to).expect("prune");
+            assert_eq!(out.iter().any(|x| x.is_nan()), *poisoned, "{isa:?} {case}");
+            let found = analyse(&options, pattern, a).expect("analyse");
+            assert!(found.energy.is_finite() && found.zeros == 0.0, "{isa:?} {case} {found:?}");
+            let others = [found.mvue_variance, found.greedy_mse, found.greedy_cosine];
+            assert_eq!(others.map(f64::is_nan), [*poisoned; 3], "{isa:?} {case} {found:?}");
+        }
+        // Every pattern poisons two neighbours.
+        let a = MatRef::row_major(&cases[1].0, 8, 16).expect("a view");
+        assert_eq!(recommend(&options, 1, a, f64::INFINITY), Ok(None));
     }
 }
 

@@ -472,7 +472,7 @@ static void texts(void)
     NAMED("`b` is NULL", SPNM_E_NULL, spnm_gemm(&options, 1, &kept, NULL, 0, &c));
     NAMED("`rng` is NULL", SPNM_E_NULL, spnm_compress(&options, SPNM_MVUE, NULL, &a, &kept));
     a.data = NULL;
-    NAMED("`a` is null", SPNM_E_NULL, COMPRESS(SPNM_MVUE));
+    NAMED("the data of `a` is NULL", SPNM_E_NULL, COMPRESS(SPNM_MVUE));
     options.struct_size = 3;
     NAMED("`options->struct_size` is 3:", SPNM_E_STRUCT_SIZE, GEMM());
     options.flags = 4;

@@ -53,17 +53,11 @@ impl<'a> Where<'a> {
         }
         // SAFETY: the struct has at least the fields of the first release, which are all so far.
         let given = unsafe { options.read_unaligned() };
-        let known = size_of::<spnm_options>();
         if given.flags != 0 {
             return Err(Refused::value(SPNM_E_OPTION, "options->flags", given.flags));
         }
-        for at in known..size {
-            // SAFETY: the caller's struct has `size` bytes.
-            let byte = unsafe { *options.cast::<u8>().add(at) };
-            if byte != 0 {
-                return Err(Refused::value(SPNM_E_OPTION, "a newer field of options", byte));
-            }
-        }
+        // SAFETY: the caller's struct has `size` bytes.
+        unsafe { zeros_behind(options, size) }?;
         let isa = match given.isa {
             SPNM_ISA_AUTO => None,
             number => {
@@ -133,12 +127,24 @@ pub(super) unsafe fn read_sized<T: Copy>(
     // SAFETY: the caller's promise.
     unsafe {
         let size = room(name, pointer)?;
-        let unknown = |at: &usize| *pointer.cast::<u8>().add(*at) != 0;
-        if (size_of::<T>()..size).any(|at| unknown(&at)) {
-            return Err(Refused::value(SPNM_E_OPTION, name, size as u64));
-        }
+        zeros_behind(pointer, size)?;
         Ok(pointer.read_unaligned())
     }
+}
+
+/// Fields behind those that are known, in a struct of `size` bytes, which are 0.
+///
+/// # Safety
+/// So many bytes are readable.
+unsafe fn zeros_behind<T>(pointer: *const T, size: usize) -> Result<(), Refused> {
+    for at in size_of::<T>()..size {
+        // SAFETY: the caller's promise.
+        let byte = unsafe { *pointer.cast::<u8>().add(at) };
+        if byte != 0 {
+            return Err(Refused::value(SPNM_E_OPTION, "a field of a newer struct", byte));
+        }
+    }
+    Ok(())
 }
 
 /// The level with this number, where there is one.

@@ -55,7 +55,9 @@ fn build_info() -> CString {
         Isa::Avx2 | Isa::Avx512 => cfg!(target_arch = "x86_64"),
         Isa::Neon => cfg!(all(target_arch = "aarch64", target_endian = "little")),
     };
-    let limit = std::env::var(MAX_ISA_VARIABLE);
+    let limit = std::env::var_os(MAX_ISA_VARIABLE);
+    let limit =
+        limit.map_or("(unset)".into(), |set| set.to_string_lossy().escape_debug().to_string());
     let text = format!(
         "spnm {}; {}-{}; compiled: {}; detected: {}; effective: {}; {MAX_ISA_VARIABLE}={}",
         env!("CARGO_PKG_VERSION"),
@@ -64,7 +66,7 @@ fn build_info() -> CString {
         names(&mut Isa::ALL.into_iter().filter(compiled)),
         names(&mut Isa::available()),
         Isa::effective().name(),
-        limit.as_deref().unwrap_or("(unset)"),
+        limit,
     );
     // A variable's value holds no NUL.
     CString::new(text).unwrap_or_default()

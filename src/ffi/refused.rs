@@ -51,6 +51,9 @@ impl Display for Refused {
                 let why = message(status).to_str().unwrap_or_default();
                 write!(f, "`{argument}` is {value}: {why}")
             }
+            Self::ByOps(Error::Null { argument }) => {
+                write!(f, "the data of `{argument}` is NULL, and it has elements")
+            }
             Self::ByOps(error) => error.fmt(f),
         }
     }
@@ -87,7 +90,7 @@ impl Write for Text {
 }
 
 /// What was wrong in this thread's last call that returned an error: the argument and its value, in English,
-/// such as "rows of `out` is 3 instead of 2". At most 255 bytes; empty before the first error; never NULL.
+/// such as "rows of `out` is 3, but must be 2". At most 255 bytes; empty before the first error; never NULL.
 ///
 /// A call that succeeds leaves the text alone, and so do calls of other threads. The pointer stays valid as
 /// long as the thread lives; its next error writes another text there. For logs, not for programs: texts may

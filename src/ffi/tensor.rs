@@ -109,7 +109,8 @@ pub unsafe extern "C" fn spnm_prune_threshold(
 ///   column costs as much as 64), sums in binary64. sigma is off by up to about 10^-6 |mu|.
 /// Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
 ///   options->pool, or the calling thread; no working memory.
-/// Output: *fit, whose struct_size the caller has set; written on success alone.
+/// Output: *fit, whose struct_size the caller has set, and bytes up to that size behind the known fields become
+///   0; written on success alone.
 ///
 /// SPNM_E_NULL         a or fit is NULL; a->data is NULL and the matrix has elements
 /// SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is invalid
@@ -180,11 +181,13 @@ pub unsafe extern "C" fn spnm_threshold_for_sparsity(
 /// group, 1 to 64: that many consecutive rows share one set of indices (the last rows may be fewer); a block's
 ///   entries are then columns of so many rows, and count by their 2-norms, as where such a group is pruned.
 /// Shapes: a of any strides; groups of m run along its columns, a short last one padded with zeros.
-/// NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN. With a norm
-///   of a group of rows that exceeds binary32, which pruning turns into NaN, all but energy and zeros is NaN.
+/// NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN. Where
+///   the magnitudes of a group have no finite sum in binary32, so that pruning turns it into NaN, all but energy
+///   and zeros is NaN.
 /// Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
 ///   options->pool, or the calling thread; no working memory.
-/// Output: *analysis, whose struct_size the caller has set; written on success alone.
+/// Output: *analysis, whose struct_size the caller has set, and bytes up to that size behind the known fields
+///   become 0; written on success alone.
 ///
 /// SPNM_E_NULL         a or analysis is NULL; a->data is NULL and the matrix has elements
 /// SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is invalid

@@ -41,7 +41,8 @@ pub(crate) type LogarithmsFn = unsafe fn(&[f32], &mut LogarithmSums);
 pub(crate) type BlockSums = [[f64; LANES]; 4];
 
 /// Adds the terms of block t (M consecutive entries) to accumulator t % [`LANES`], t ascending, for the n of
-/// n:M. The number of entries is a multiple of M times [`LANES`]. With a NaN among them, anything may be added.
+/// n:M. The number of entries is a multiple of M times [`LANES`]. The variance of a block whose magnitudes have no
+/// finite sum in binary32, which pruning poisons, is NaN; with a NaN among the entries, the rest may be anything.
 ///
 /// # Safety
 /// The CPU has the kernel's instruction set.

@@ -58,8 +58,8 @@ impl Analysis {
 /// column: the binary32 numbers by which such a group is pruned.
 ///
 /// # NaN and infinity
-/// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN. With a norm that exceeds
-/// binary32 (groups of rows), which pruning turns into NaN, all but `energy` and `zeros` is NaN, too.
+/// With one among the entries the energy is infinite or NaN, and all else but `zeros` is NaN. Where the
+/// magnitudes of a group have no finite sum in binary32, so that pruning turns it into NaN, all but `energy` and `zeros` is NaN.
 ///
 /// # Determinism
 /// The same bits on every level, for every number of threads, and for every storage of `a`.
@@ -101,10 +101,6 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
                 let norms = norms(kernels, tile.rows_by(group), group);
                 let used = tile.rows.div_ceil(group) * SIDE;
                 kernel(&norms[..used.next_multiple_of(vectors)], n, terms);
-                if !norms[..used].iter().all(|norm| norm.is_finite()) {
-                    // Pruning poisons the block, whatever its entries.
-                    terms[0][0] = f64::NAN;
-                }
             }
         })
     };
@@ -116,6 +112,7 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
         0.0 => 1.0,
         _ => (1.0 - dropped / energy).max(0.0).sqrt(),
     };
+    // (A block that pruning poisons, by a sum that is too large, has no variance.)
     let known = energy.is_finite() && !variance.is_nan();
     let or_nan = |x: f64| if known { x } else { f64::NAN };
     Ok(Analysis {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::keep::keepable;
 use super::{Method, Options, check, group};
 use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
@@ -67,7 +68,7 @@ pub fn compress(
     check::apart("out.meta", &spans.meta, "a", &a_span)?;
     check::apart("out.values", &spans.values, "out.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
-    keepable(method, a, to.pattern)?;
+    keepable(options, kernels, method, a, to.pattern)?;
     if a.is_empty() {
         return Ok(());
     }
@@ -174,40 +175,4 @@ pub(super) unsafe fn compress_block(
     let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };
     // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
     unsafe { by_storage[job.selector.words()](&job) };
-}
-
-/// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero, in any of the
-/// rows that share indices.
-pub(super) fn keepable(method: Method, a: MatRef<'_>, pattern: Pattern) -> Result<(), Error> {
-    if method != Method::Keep || a.is_empty() {
-        return Ok(());
-    }
-    let nonzeros = |row: usize, group: usize| {
-        let from = group * pattern.m();
-        let entries = from..a.cols.min(from + pattern.m());
-        let rows = row..a.rows.min(row + pattern.group());
-        // SAFETY: (row, col) lies in the view, which the caller has checked.
-        let nonzero = |row, col| unsafe { a.address(row, col).read_unaligned() } != 0.0;
-        entries.filter(|&col| rows.clone().any(|row| nonzero(row, col))).count()
-    };
-    let fits = |row: usize, group: usize| nonzeros(row, group) <= pattern.n();
-    let groups = pattern.groups(a.cols);
-    let not_nm =
-        |(row, group)| Err(Error::NotNm { row, group, nonzeros: nonzeros(row, group), pattern });
-    // In the order of memory; the first by rows is reported either way.
-    if a.col_stride.unsigned_abs() <= a.row_stride.unsigned_abs() {
-        for row in (0..a.rows).step_by(pattern.group()) {
-            if let Some(group) = (0..groups).find(|&group| !fits(row, group)) {
-                return not_nm((row, group));
-            }
-        }
-        return Ok(());
-    }
-    let bad = (0..groups)
-        .filter_map(|group| {
-            let mut rows = (0..a.rows).step_by(pattern.group());
-            rows.find(|&row| !fits(row, group)).map(|row| (row, group))
-        })
-        .min();
-    bad.map_or(Ok(()), not_nm)
 }

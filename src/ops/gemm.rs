@@ -8,7 +8,7 @@ mod stage;
 mod tests;
 
 use super::blocking::{self, Blocking, Extent};
-use super::compress::keepable;
+use super::keep::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check, copies};
 use crate::compressed::CompressedRef;
@@ -138,8 +138,9 @@ pub fn prune_gemm(
     let c_span = operands(a.rows, a.cols, b, &c)?;
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
     check::views_apart("c", (c.view, &c_span), "a", (a, &a_span))?;
-    keepable(method, a, pattern)?;
-    let (kernels, source) = (kernels_for(options.isa)?, Source::Pruned(a, method, alpha));
+    let kernels = kernels_for(options.isa)?;
+    keepable(options, kernels, method, a, pattern)?;
+    let source = Source::Pruned(a, method, alpha);
     product((kernels, options.pool), scratch, pattern, source, b, beta, c.view)
 }
 

@@ -7,6 +7,7 @@ mod compress;
 mod copies;
 mod gemm;
 mod group;
+mod keep;
 mod lognormal;
 mod prune;
 mod reduce;

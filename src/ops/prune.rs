@@ -1,11 +1,13 @@
 //! Dense forms of pruned matrices.
 
-use super::compress::{Target, compress_block, keepable};
+use super::compress::{Target, compress_block};
+use super::keep::keepable;
 use super::{Method, Options, check, copies, group};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
+use crate::kernels::generic::philox::WORD_GROUPS;
 use crate::kernels::{ExpandJob, Kernels};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
@@ -69,8 +71,14 @@ pub fn prune(
         check::views_apart("out", (to, &out_span), "a", (a, &a_span))?;
     }
     let kernels = kernels_for(options.isa)?;
-    keepable(method, a, pattern)?;
+    keepable(options, kernels, method, a, pattern)?;
+    let by_rows = a.col_stride == 1 && to.col_stride == 1;
     let tile = match pattern.group() {
+        1 if by_rows && method.rng().is_some() => {
+            // Whole draws of the generator.
+            let cols = TILE_COLS.max(WORD_GROUPS * pattern.m());
+            (TILE_ROWS * TILE_COLS / cols, cols)
+        }
         1 => (TILE_ROWS, TILE_COLS),
         // Groups of rows must stay whole; the columns, whole groups of every pattern.
         _ => (group::band(pattern), TILE_ROWS * TILE_COLS / group::band(pattern) / 16 * 16),

@@ -163,7 +163,7 @@ impl Tile {
     }
 
     /// Zeros behind the columns, and behind the rows up to a multiple of `rows`.
-    fn pad(&mut self, rows: usize) {
+    pub(super) fn pad(&mut self, rows: usize) {
         if self.cols < SIDE {
             for row in self.entries.chunks_exact_mut(SIDE).take(self.rows) {
                 row[self.cols..].fill(0.0);

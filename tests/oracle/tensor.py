@@ -100,6 +100,12 @@ def analyse(a, n, m, group=1):
     # What a group of rows is pruned by; of one row, the magnitudes.
     blocks = pad.astype(F).reshape(-1, group, pad.shape[1])
     norms = groups.norms(np.moveaxis(blocks, 1, 0)) if group > 1 else np.abs(blocks)
+    total = norms.reshape(-1, m)
+    with np.errstate(over="ignore"):
+        while total.shape[1] > 1:  # as pruning adds them, in binary32
+            total = total[:, 0::2] + total[:, 1::2]
+    if not np.isfinite(total).all():
+        return [energy] + [np.nan] * 6 + [zeros]
     b = norms.reshape(-1, m).astype(np.float64)
     few = (b != 0).sum(-1) <= n
     dense = b[~few]

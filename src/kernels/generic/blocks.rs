@@ -2,7 +2,7 @@
 //! lanes: every operation is one of binary64, none is fused.
 
 use super::Lanes;
-use super::estimators::descending;
+use super::estimators::{descending, tree_sum};
 use crate::kernels::LANES;
 use crate::kernels::tensor::BlockSums;
 
@@ -14,14 +14,16 @@ type Wide = [f64; LANES];
 pub(crate) fn blocks<L: Lanes, const M: usize>(l: L, x: &[f32], n: usize, sums: &mut BlockSums) {
     let mut acc = *sums;
     let mut sorted = [[0.0f32; LANES]; M];
+    let mut totals = [0.0f32; LANES];
     for blocks in x.chunks_exact(M * LANES) {
         for part in 0..LANES / L::COUNT {
-            // SAFETY: `blocks` holds LANES blocks, and a row of `sorted` LANES magnitudes.
+            // SAFETY: `blocks` holds LANES blocks, `totals` and a row of `sorted` LANES numbers.
             unsafe {
                 let mut a = l.load_runs::<M>(blocks.as_ptr().add(part * L::COUNT * M));
                 for a in &mut a {
                     *a = l.abs(*a);
                 }
+                l.store(totals.as_mut_ptr().add(part * L::COUNT), tree_sum(l, a));
                 let a = descending(l, a);
                 for i in 0..M {
                     l.store(sorted[i].as_mut_ptr().add(part * L::COUNT), a[i]);
@@ -69,7 +71,7 @@ pub(crate) fn blocks<L: Lanes, const M: usize>(l: L, x: &[f32], n: usize, sums: 
             }
         }
         for lane in 0..LANES {
-            acc[0][lane] += variance[lane];
+            acc[0][lane] += if totals[lane].is_finite() { variance[lane] } else { f64::NAN };
             acc[2][lane] += dropped[lane];
             acc[3][lane] += if a[0][lane] > tau[lane] { 1.0 } else { 0.0 };
         }

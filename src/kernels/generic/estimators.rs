@@ -445,7 +445,7 @@ fn magnitudes<L: Lanewise, const M: usize>(l: L, x: [L::F; M]) -> [L::F; M] {
 
 /// The sum as a balanced tree of neighbours.
 #[inline(always)]
-fn tree_sum<L: Lanewise, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
+pub(super) fn tree_sum<L: Lanewise, const M: usize>(l: L, mut a: [L::F; M]) -> L::F {
     let mut len = M;
     while len > 1 {
         for i in 0..len / 2 {

@@ -3,7 +3,7 @@
 //! x: the M entries; returned: the N kept values and their indices, ascending.
 
 /// Sum as a balanced tree of neighbours: part of the definition of the bits.
-fn tree_sum<const M: usize>(mut a: [f32; M]) -> f32 {
+pub(super) fn tree_sum<const M: usize>(mut a: [f32; M]) -> f32 {
     let mut len = M;
     while len > 1 {
         len /= 2;

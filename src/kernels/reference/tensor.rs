@@ -1,6 +1,6 @@
 //! The kernels of whole tensors, as their definitions read.
 
-use super::estimators::unit_interval;
+use super::estimators::{tree_sum, unit_interval};
 use crate::kernels::LANES;
 use crate::kernels::generic::logarithms::ln;
 use crate::kernels::tensor::{BlockSums, LogarithmSums, TensorKernels, ThresholdJob};
@@ -41,6 +41,7 @@ unsafe fn logarithms(x: &[f32], sums: &mut LogarithmSums) {
 
 unsafe fn blocks<const M: usize>(x: &[f32], n: usize, sums: &mut BlockSums) {
     for (t, block) in x.chunks_exact(M).enumerate() {
+        let total = tree_sum::<M>(std::array::from_fn(|i| block[i].abs()));
         let mut a: [f64; M] = std::array::from_fn(|i| f64::from(block[i].abs()));
         a.sort_unstable_by(|x, y| y.total_cmp(x));
         let few = a[n] == 0.0;
@@ -54,7 +55,7 @@ unsafe fn blocks<const M: usize>(x: &[f32], n: usize, sums: &mut BlockSums) {
         let below = |a: &f64| if tau > *a { a * (tau - a) } else { 0.0 };
         let variance: f64 = a.iter().map(below).sum();
         let dropped: f64 = a[n..].iter().map(|a| a * a).sum();
-        sums[0][lane] += variance;
+        sums[0][lane] += if total.is_finite() { variance } else { f64::NAN };
         if n == 2 && !few {
             let odds = |i: usize| a[i] / if i == 0 { tail[1] } else { tail[0] - a[i] };
             let others: f64 = (1..M).rev().map(odds).sum();

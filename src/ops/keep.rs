@@ -1,0 +1,98 @@
+//! Whether a matrix is N:M already, as [`Method::Keep`] asks.
+
+use super::reduce::{SIDE, Tile};
+use super::{Method, Options};
+use crate::error::Error;
+use crate::kernels::Kernels;
+use crate::kernels::group::NormJob;
+use crate::matrix::MatRef;
+use crate::pattern::Pattern;
+use crate::pool;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// For [`Method::Keep`]: every group of `a`, which was checked, has at most n entries that are not zero in any of the rows
+/// that share indices. Otherwise the first one by rows is named.
+pub(super) fn keepable(
+    options: &Options<'_>,
+    kernels: &Kernels,
+    method: Method,
+    a: MatRef<'_>,
+    pattern: Pattern,
+) -> Result<(), Error> {
+    if method != Method::Keep || a.is_empty() {
+        return Ok(());
+    }
+    let height = SIDE / pattern.group() * pattern.group();
+    // The first row of a group of rows that is not.
+    let bad = AtomicUsize::new(usize::MAX);
+    pool::run(options.pool, a.rows.div_ceil(height), |task, _| {
+        let (row, mut tile) = (task * height, Tile::new());
+        for col in (0..a.cols).step_by(SIDE) {
+            let next = (col + SIDE < a.cols).then_some((row, col + SIDE));
+            // SAFETY: a level that the CPU has; the tile lies in `a`.
+            let first = unsafe {
+                tile.load(kernels, a, (row, height), (col, SIDE), next);
+                first_too_full(kernels, &mut tile, pattern)
+            };
+            if let Some(first) = first {
+                bad.fetch_min(row + first, Ordering::Relaxed);
+            }
+        }
+    });
+    let row = bad.into_inner();
+    if row == usize::MAX {
+        return Ok(());
+    }
+    let rows = row..a.rows.min(row + pattern.group());
+    let nonzeros = |group: usize| {
+        let from = group * pattern.m();
+        let cols = from..a.cols.min(from + pattern.m());
+        // SAFETY: an entry of the view, which the caller has checked.
+        let nonzero = |row, col| unsafe { a.address(row, col).read_unaligned() } != 0.0;
+        cols.filter(|&col| rows.clone().any(|row| nonzero(row, col))).count()
+    };
+    let counts = (0..pattern.groups(a.cols)).map(|group| (group, nonzeros(group)));
+    match counts.into_iter().find(|&(_, nonzeros)| nonzeros > pattern.n()) {
+        Some((group, nonzeros)) => Err(Error::NotNm { row, group, nonzeros, pattern }),
+        None => Ok(()),
+    }
+}
+
+/// The first of the tile's rows whose group of rows has more than n non-zeros in a group.
+///
+/// # Safety
+/// The kernels are of a level that the CPU has.
+unsafe fn first_too_full(kernels: &Kernels, tile: &mut Tile, pattern: Pattern) -> Option<usize> {
+    tile.pad(1);
+    let (rows, group) = (tile.rows, pattern.group());
+    let mut ones = [0.0f32; SIDE];
+    (0..rows).step_by(group).find(|&row| {
+        let mut entries = &tile.rows_by(1)[row * SIDE..][..SIDE];
+        if group > 1 {
+            let job = NormJob {
+                a: entries.as_ptr(),
+                row_stride: SIDE.cast_signed(),
+                rows: group.min(rows - row),
+                cols: SIDE,
+                norms: ones.as_mut_ptr(),
+            };
+            // SAFETY: the caller's promise; rows of the tile, and a number for each of its columns.
+            unsafe { (kernels.group.nonzeros)(&job) };
+            entries = &ones;
+        }
+        let most = match pattern.m() {
+            2 => most_nonzeros::<2>(entries),
+            4 => most_nonzeros::<4>(entries),
+            8 => most_nonzeros::<8>(entries),
+            _ => most_nonzeros::<16>(entries),
+        };
+        most as usize > pattern.n()
+    })
+}
+
+/// How many of M consecutive entries are not zero, at most. Counted without branches.
+fn most_nonzeros<const M: usize>(entries: &[f32]) -> u32 {
+    let (groups, _) = entries.as_chunks::<M>();
+    let counts = groups.iter().map(|group| group.iter().map(|&x| u32::from(x != 0.0)).sum());
+    counts.max().unwrap_or(0)
+}
