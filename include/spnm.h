@@ -38,7 +38,9 @@
  *   must be the default. Only the payloads of computed NaNs are unspecified.
  * - Overlap of an output with another operand: where one of the two is a compressed matrix, its values and its
  *   meta each count as all the bytes from their first to their last, gaps between rows included, and so does a
- *   dense matrix beside them. Two dense views may interleave in one buffer, with one leading dimension.
+ *   dense matrix beside them. Two dense views may interleave in one buffer: column or row ranges with one leading
+ *   dimension, or views whose strides have a common factor that keeps their elements apart (real and imaginary
+ *   parts).
  * - Extents are limited to the address space, rows of A to 2^31 - 1, its groups in a row to 2^32 - 1.
  *
  * A minimal program:
@@ -522,7 +524,7 @@ const char *spnm_isa_name(uint32_t isa);
 
 /**
  * What was wrong in this thread's last call that returned an error: the argument and its value, in English,
- * such as "rows of `out` is 3 instead of 2". At most 255 bytes; empty before the first error; never NULL.
+ * such as "rows of `out` is 3, but must be 2". At most 255 bytes; empty before the first error; never NULL.
  *
  * A call that succeeds leaves the text alone, and so do calls of other threads. The pointer stays valid as
  * long as the thread lives; its next error writes another text there. For logs, not for programs: texts may
@@ -636,9 +638,8 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * spnm_decompress, without the compressed form.
  *
  * Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
- * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Two
- *   views that interleave in one buffer with one leading dimension, such as two column ranges of one
- *   matrix, do not.
+ * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Views
+ *   that interleave in one buffer (above) do not.
  * Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
@@ -735,8 +736,8 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  *   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
  *   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
  *   own.
- * Aliasing: c must not overlap b; views that interleave in one buffer with one leading dimension do
- *   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
+ * Aliasing: c must not overlap b; views that interleave in one buffer (above) do not. Nor may c overlap
+ *   a->values or a->meta, as ranges of addresses.
  * NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
  *   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
  *   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
@@ -803,8 +804,7 @@ spnm_status spnm_soft_threshold_scale(const struct spnm_options *options,
  *
  * Shapes: a rows x inner (a->cols is inner), b inner x cols, c rows x cols, of any strides each. rows
  *   or cols 0: a valid no-op. inner 0: C = beta * C.
- * Aliasing: c must not overlap a or b. Views that interleave in one buffer with one leading dimension
- *   do not overlap.
+ * Aliasing: c must not overlap a or b. Views that interleave in one buffer (above) do not overlap.
  * rng, NaN in A: as for spnm_compress. Formula, Units, Determinism, Threads and memory, NaN in B: as for
  *   spnm_gemm.
  *
@@ -888,9 +888,8 @@ spnm_status spnm_compress_transposable(const struct spnm_options *options,
  * spnm_compress_transposable.
  *
  * Shapes: w and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
- * Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Two
- *   views that interleave in one buffer with one leading dimension, such as two column ranges of one
- *   matrix, do not.
+ * Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Views
+ *   that interleave in one buffer (above) do not.
  * Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
  *
  * SPNM_E_NULL         w or out is NULL; w->data or out->data is NULL and the matrix has elements
@@ -950,7 +949,8 @@ spnm_status spnm_prune_threshold(const struct spnm_options *options,
  *   column costs as much as 64), sums in binary64. sigma is off by up to about 10^-6 |mu|.
  * Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
  *   options->pool, or the calling thread; no working memory.
- * Output: *fit, whose struct_size the caller has set; written on success alone.
+ * Output: *fit, whose struct_size the caller has set, and bytes up to that size behind the known fields become
+ *   0; written on success alone.
  *
  * SPNM_E_NULL         a or fit is NULL; a->data is NULL and the matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size or fit->struct_size is invalid
@@ -991,11 +991,13 @@ spnm_status spnm_threshold_for_sparsity(const struct spnm_lognormal *fit,
  * group, 1 to 64: that many consecutive rows share one set of indices (the last rows may be fewer); a block's
  *   entries are then columns of so many rows, and count by their 2-norms, as where such a group is pruned.
  * Shapes: a of any strides; groups of m run along its columns, a short last one padded with zeros.
- * NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN. With a norm
- *   of a group of rows that exceeds binary32, which pruning turns into NaN, all but energy and zeros is NaN.
+ * NaN: with a NaN or infinity in A the energy is infinite or NaN, and all else but zeros is NaN. Where
+ *   the magnitudes of a group have no finite sum in binary32, so that pruning turns it into NaN, all but energy
+ *   and zeros is NaN.
  * Determinism: the same bits everywhere, for every storage of A. Threads and memory: those of
  *   options->pool, or the calling thread; no working memory.
- * Output: *analysis, whose struct_size the caller has set; written on success alone.
+ * Output: *analysis, whose struct_size the caller has set, and bytes up to that size behind the known fields
+ *   become 0; written on success alone.
  *
  * SPNM_E_NULL         a or analysis is NULL; a->data is NULL and the matrix has elements
  * SPNM_E_STRUCT_SIZE  options->struct_size or analysis->struct_size is invalid

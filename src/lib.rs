@@ -39,9 +39,8 @@
 //! - **Checked first.** Sizes, strides, overlap and overflow are checked before anything is
 //!   written; an [`Error`] names the argument and the value, and outputs are untouched.
 //! - **No surprises.** No threads but those of a [`Pool`] that the caller passes. Computing allocates in nothing but a
-//!   [`Scratch`] that the caller keeps (but for a few bytes in the first call, to read `SPNM_MAX_ISA` where that is set, and
-//!   the queue of a [`Pool`] with more than 64 calls at once), and takes less than 112 KiB of the calling thread's stack
-//!   where the crate is optimised. The only global state is what was detected of the CPU. Nothing is read or written
+//!   [`Scratch`] that the caller keeps (but for a few bytes in the first call, to read `SPNM_MAX_ISA` where that is set),
+//!   and takes less than 112 KiB of the calling thread's stack where the crate is optimised. The only global state is what was detected of the CPU. Nothing is read or written
 //!   outside a view. (What the C interface adds, its header says.)
 //!
 //! # When not to use it

@@ -1,8 +1,7 @@
 //! Threads that the caller owns.
 //!
 //! For its threads a call needs a place in the queue, and nothing else, so that it cannot run out of memory
-//! half-way. The queue has room for 64 calls at once from the start. It grows where more are under way, and keeps what it
-//! has grown to; where it cannot grow, a call does its work alone.
+//! half-way. The queue has room for 64 calls at once, and never grows: while it is full, a call does its work alone.
 
 use crate::error::{Error, MAX_THREADS};
 use std::any::Any;
@@ -15,8 +14,8 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// The thread that makes the call is one of them, so a pool of `n` starts `n - 1`; they sleep
 /// between calls, and dropping the pool ends and joins them. Any number of threads may use one pool
-/// at once. Results do not depend on it, and no call allocates for it, unless more than 64 are under way
-/// at once: then its queue grows.
+/// at once (while 64 calls are under way, a further one has its own thread alone). Results do not depend on it, and no
+/// call allocates for it.
 ///
 /// After a `fork` the child has none of the threads: there the pool lets the calling thread do
 /// the work alone. In a process with threads, make one call (such as [`compress`](crate::compress) of a small
@@ -38,8 +37,34 @@ use std::thread::{Builder, JoinHandle};
 pub struct Pool {
     threads: usize,
     workers: Option<Workers>,
-    /// The process that started the workers.
-    process: u32,
+    /// [`FORKS`] in the process that started the workers.
+    forks: usize,
+}
+
+/// Forks between the process that made the first pool and this one. (Its number would not do: in a namespace of its own a
+/// child may have its parent's.)
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Sees to it that they are counted from now on; false if there is no memory for that.
+#[cfg(unix)]
+fn count_forks() -> bool {
+    use std::ffi::c_int;
+    use std::sync::OnceLock;
+    type Handler = Option<unsafe extern "C" fn()>;
+    unsafe extern "C" {
+        fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
+    }
+    unsafe extern "C" fn forked() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static COUNTED: OnceLock<bool> = OnceLock::new();
+    // SAFETY: as POSIX declares it; the handler does what is allowed in any child.
+    *COUNTED.get_or_init(|| unsafe { pthread_atfork(None, None, Some(forked)) } == 0)
+}
+
+#[cfg(not(unix))]
+fn count_forks() -> bool {
+    true
 }
 
 impl Pool {
@@ -56,8 +81,11 @@ impl Pool {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(Error::Threads { threads });
         }
+        if !count_forks() {
+            return Err(Error::Memory { bytes: 3 * size_of::<fn()>() });
+        }
         let workers = if threads == 1 { None } else { Some(Workers::start(threads - 1)?) };
-        Ok(Self { threads, workers, process: std::process::id() })
+        Ok(Self { threads, workers, forks: FORKS.load(Ordering::Relaxed) })
     }
 
     /// Threads, the caller's included.
@@ -66,15 +94,20 @@ impl Pool {
         self.threads
     }
 
+    /// Whether this is the child of a fork, which has none of the threads, and whose locks others may have held.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks != FORKS.load(Ordering::Relaxed)
+    }
+
     /// The workers, in the process that has them.
     fn workers(&self) -> Option<&Workers> {
-        self.workers.as_ref().filter(|_| self.process == std::process::id())
+        self.workers.as_ref().filter(|_| !self.is_forked())
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
+        if self.is_forked() {
             // Shutting down would wait for threads, and on locks that they may hold, of the parent.
             std::mem::forget(self.workers.take());
         }
@@ -124,7 +157,7 @@ struct Call {
 // SAFETY: the pointers are to what a caller shares (`Sync`) and keeps alive until no worker has them.
 unsafe impl Send for Call {}
 
-/// Room for so many calls at once from the start.
+/// Room for so many calls at once.
 const CALLS: usize = 64;
 /// What `std::thread` and the C library allocate for a thread beside its stack, generously.
 const THREAD_BYTES: usize = 16 * 1024;
@@ -208,7 +241,7 @@ impl Workers {
         }
         let left = Condvar::new();
         let mut queue = self.shared.lock();
-        if queue.calls.try_reserve(1).is_err() {
+        if queue.calls.len() == CALLS {
             drop(queue);
             return work(0);
         }
@@ -244,7 +277,7 @@ impl Drop for Workers {
         self.shared.news.notify_all();
         for handle in self.handles.drain(..) {
             // A worker catches every panic.
-            let _ = handle.join();
+            _ = handle.join();
         }
     }
 }
@@ -372,24 +405,32 @@ mod tests {
     }
 
     #[test]
-    fn more_callers_than_the_queue_has_room_for() {
-        let pool = Pool::new(2).expect("a small pool");
-        let done = AtomicUsize::new(0);
-        let barrier = std::sync::Barrier::new(2 * CALLS);
+    fn a_call_that_finds_the_queue_full_works_alone() {
+        let pool = Pool::new(3).expect("a small pool");
+        let workers = pool.workers().expect("workers");
+        let calls = || workers.shared.lock().calls.len();
+        let (released, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            for _ in 0..2 * CALLS {
+            for _ in 0..CALLS {
                 scope.spawn(|| {
-                    barrier.wait();
-                    run(Some(&pool), 3, |_, _| {
-                        std::thread::yield_now();
-                        done.fetch_add(1, Ordering::Relaxed);
+                    run(Some(&pool), 2, |_, _| {
+                        while released.load(Ordering::Relaxed) == 0 {
+                            std::thread::yield_now();
+                        }
                     });
                 });
             }
+            while calls() < CALLS {
+                std::thread::yield_now();
+            }
+            run(Some(&pool), 5, |_, thread| {
+                done.fetch_add(if thread == 0 { 1 } else { 100 }, Ordering::Relaxed);
+            });
+            let (done, still) = (done.load(Ordering::Relaxed), calls());
+            released.store(1, Ordering::Relaxed);
+            assert_eq!((done, still), (5, CALLS));
         });
-        assert_eq!(done.into_inner(), 6 * CALLS);
-        let workers = pool.workers().expect("a worker");
-        assert!(workers.shared.lock().calls.is_empty(), "a call was left in the queue");
+        assert_eq!(calls(), 0, "a call was left in the queue");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-/* Eight calling threads at once, alone and on shared pools of 1, 2, 3 and 7: the same bits. Then a child
- * process after fork: a pool of the parent works there, and can be freed. */
+/* Eight calling threads at once, alone and on shared pools of 1, 2, 3 and 7: the same bits. Children forked while they
+ * call, and after: a pool of the parent works there, and can be freed. */
 #include "common.h"
 #include <pthread.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROWS = 150, INNER = 200, COLS = 70, CALLERS = 8 };
+enum { ROWS = 150, INNER = 200, COLS = 70, CALLERS = 8, FORKS = 20 };
 
 static float a[ROWS * INNER], b[INNER * COLS], want[ROWS * COLS], want_dense[ROWS * INNER];
 
@@ -47,7 +47,10 @@ static void *calls(void *argument)
     return NULL;
 }
 
-static void at_once(spnm_pool *pool)
+static void forked(spnm_pool *pool);
+
+/* Many callers of one pool; meanwhile so many children are forked. */
+static void at_once(spnm_pool *pool, int forks)
 {
     pthread_t threads[CALLERS];
     struct caller *callers = common_alloc(CALLERS * sizeof *callers);
@@ -56,6 +59,8 @@ static void at_once(spnm_pool *pool)
         callers[i].wrong = 0;
         CHECK(pthread_create(&threads[i], NULL, calls, &callers[i]) == 0);
     }
+    for (int i = 0; i < forks; i++)
+        forked(pool);
     for (int i = 0; i < CALLERS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         CHECK(callers[i].wrong == 0);
@@ -100,15 +105,15 @@ int main(int argc, char **argv)
     common_fill(b, INNER * COLS, 9);
     product(NULL, want, want_dense, &wrong);
     CHECK(wrong == 0);
-    at_once(NULL);
+    at_once(NULL, !forks ? 0 : rounds == 1 ? 1 : FORKS);
     static const size_t sizes[] = {1, 2, 3, 7};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         spnm_pool *pool = NULL;
         EXPECT(SPNM_OK, spnm_pool_create(sizes[i], &pool));
-        at_once(pool);
+        at_once(pool, !forks ? 0 : rounds == 1 ? 1 : FORKS);
         if (forks)
             forked(pool);
-        at_once(pool); /* the parent's pool is as it was */
+        at_once(pool, 0); /* the parent's pool is as it was */
         spnm_pool_free(pool);
     }
     return common_report("threads");

@@ -165,8 +165,7 @@ pub(super) fn isa(number: u32) -> Option<Isa> {
 pub(super) unsafe fn method(number: u32, rng: *const spnm_rng) -> Result<Method, Refused> {
     let drawn = || {
         // SAFETY: the caller's promise.
-        let rng = unsafe { read("rng", rng) }?;
-        Ok(Rng { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 })
+        Ok(Rng::from(unsafe { read("rng", rng) }?))
     };
     match number {
         SPNM_KEEP => Ok(Method::Keep),
@@ -199,6 +198,12 @@ pub(super) fn zeros<const K: usize>(given: [(&'static str, u32); K]) -> Result<(
         0 => Ok(()),
         _ => Err(Refused::value(SPNM_E_OPTION, name, number)),
     })
+}
+
+impl From<spnm_rng> for Rng {
+    fn from(rng: spnm_rng) -> Self {
+        Self { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 }
+    }
 }
 
 impl spnm_matrix {

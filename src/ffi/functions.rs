@@ -109,9 +109,8 @@ pub unsafe extern "C" fn spnm_compress(
 /// spnm_decompress, without the compressed form.
 ///
 /// Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
-/// Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Two
-///   views that interleave in one buffer with one leading dimension, such as two column ranges of one
-///   matrix, do not.
+/// Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Views
+///   that interleave in one buffer (above) do not.
 /// Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
 ///
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
@@ -254,8 +253,8 @@ pub unsafe extern "C" fn spnm_validate(
 ///   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
 ///   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
 ///   own.
-/// Aliasing: c must not overlap b; views that interleave in one buffer with one leading dimension do
-///   not. Nor may c overlap a->values or a->meta, as ranges of addresses.
+/// Aliasing: c must not overlap b; views that interleave in one buffer (above) do not. Nor may c overlap
+///   a->values or a->meta, as ranges of addresses.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
 ///   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
 ///   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
@@ -353,8 +352,7 @@ pub unsafe extern "C" fn spnm_soft_threshold_scale(
 ///
 /// Shapes: a rows x inner (a->cols is inner), b inner x cols, c rows x cols, of any strides each. rows
 ///   or cols 0: a valid no-op. inner 0: C = beta * C.
-/// Aliasing: c must not overlap a or b. Views that interleave in one buffer with one leading dimension
-///   do not overlap.
+/// Aliasing: c must not overlap a or b. Views that interleave in one buffer (above) do not overlap.
 /// rng, NaN in A: as for spnm_compress. Formula, Units, Determinism, Threads and memory, NaN in B: as for
 ///   spnm_gemm.
 ///

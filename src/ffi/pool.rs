@@ -15,13 +15,11 @@ pub struct spnm_pool {
     pub(super) pool: Pool,
     /// Working memory that no call is using: one for each of the most calls that ever ran at once.
     idle: Mutex<Vec<Scratch>>,
-    /// The process that made the pool.
-    process: u32,
 }
 
 impl spnm_pool {
     pub(super) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        if self.process != std::process::id() {
+        if self.pool.is_forked() {
             // The fork may have happened while another thread held the lock.
             return with_kept(work);
         }
@@ -64,11 +62,7 @@ pub unsafe extern "C" fn spnm_pool_create(
     // New threads inherit the floating-point environment, so they start in the default one.
     compute(|| {
         not_null("pool", pool)?;
-        let made = spnm_pool {
-            pool: Pool::new(threads)?,
-            idle: Mutex::default(),
-            process: std::process::id(),
-        };
+        let made = spnm_pool { pool: Pool::new(threads)?, idle: Mutex::default() };
         // A box that may be refused: a vector of one, without room for more.
         let mut made_in = Vec::new();
         made_in

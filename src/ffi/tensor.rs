@@ -1,11 +1,9 @@
 //! Whole tensors: threshold pruning, the lognormal model, the criterion.
 
-use super::arguments::{Where, dtypes, fill, not_null, read, read_sized, room, zeros};
+use super::arguments::{Where, dtypes, fill, not_null, pattern, read, read_sized, room, zeros};
 use super::guard::compute;
 use super::types::*;
 use crate::ops;
-use crate::pattern::Pattern;
-use crate::rng::Rng;
 
 /// A lognormal model of the non-zero magnitudes of a tensor, and its share of zeros: made by
 /// spnm_lognormal_fit, or by the caller. A later release may append fields.
@@ -95,8 +93,7 @@ pub unsafe extern "C" fn spnm_prune_threshold(
             let place = Where::read(options)?;
             zeros([("a->reserved", a.reserved), ("out->reserved", out.reserved)])?;
             dtypes([("a->dtype", a.dtype), ("out->dtype", out.dtype)])?;
-            let rng = Rng { seed: rng.seed, stream: rng.stream, row0: rng.row0, col0: rng.col0 };
-            Ok(ops::prune_threshold(&place.options(), rng, alpha, a.view(), out.view_mut())?)
+            Ok(ops::prune_threshold(&place.options(), rng.into(), alpha, a.view(), out.view_mut())?)
         }
     })
 }
@@ -214,7 +211,7 @@ pub unsafe extern "C" fn spnm_analyse(
             let place = Where::read(options)?;
             let struct_size = room("analysis->struct_size", analysis)?;
             zeros([("a->reserved", a.reserved)])?;
-            let pattern = Pattern::new(n, m)?.grouped(group)?;
+            let pattern = pattern(n, m, group)?;
             dtypes([("a->dtype", a.dtype)])?;
             let found = ops::analyse(&place.options(), pattern, a.view())?;
             let of = spnm_analysis {

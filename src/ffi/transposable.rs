@@ -68,7 +68,6 @@ pub unsafe extern "C" fn spnm_compress_transposable(
             for (view, out) in views.iter_mut().zip(&outs) {
                 if let Some(out) = out {
                     let pattern = out.pattern()?;
-                    ops::two_of_four(pattern)?;
                     *view = Some(out.view_mut(pattern));
                 }
             }
@@ -86,9 +85,8 @@ pub unsafe extern "C" fn spnm_compress_transposable(
 /// spnm_compress_transposable.
 ///
 /// Shapes: w and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
-/// Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Two
-///   views that interleave in one buffer with one leading dimension, such as two column ranges of one
-///   matrix, do not.
+/// Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Views
+///   that interleave in one buffer (above) do not.
 /// Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
 ///
 /// SPNM_E_NULL         w or out is NULL; w->data or out->data is NULL and the matrix has elements

@@ -33,7 +33,7 @@ const SPAN: usize = 512;
 /// Tasks for each of several threads: one that is held up can be relieved, and blocks stay high.
 const TASKS: usize = 2;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
-const PACK_ROWS: usize = 4;
+const MIN_PACK_ROWS: usize = 4;
 
 /// How a product is cut up.
 #[derive(Clone, Copy)]
@@ -116,12 +116,12 @@ impl Blocking {
         by_rows: bool,
     ) -> Self {
         let grouped = pattern.group() > 1;
-        let pack = extent.rows >= PACK_ROWS;
+        let pack = extent.rows >= MIN_PACK_ROWS;
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let lanes = if grouped { kernels.lanes } else { tiles.lanes };
         let sparsity = pattern.m() / pattern.n();
-        let narrow = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
-        let mut widest = narrow.unwrap_or(TILE_VECTORS.len() - 1);
+        let fits = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
+        let mut widest = fits.unwrap_or(TILE_VECTORS.len() - 1);
         if grouped {
             widest = widest.max(group_panel(kernels, pattern.group()));
         }

@@ -108,7 +108,7 @@ pub(super) fn tiled(w: MatRef<'_>) -> Result<Span, Error> {
 }
 
 /// The pattern of transposable masks.
-pub(crate) fn two_of_four(p: Pattern) -> Result<(), Error> {
+pub(super) fn two_of_four(p: Pattern) -> Result<(), Error> {
     match (p.n(), p.m(), p.group()) {
         (2, 4, 1) => Ok(()),
         (2, 4, rows) => Err(Error::Ungrouped { rows }),
@@ -249,11 +249,24 @@ pub(super) fn apart(
     Ok(())
 }
 
+/// An output that may be the input itself (the same elements at the same places), and otherwise is [`views_apart`] from it.
+pub(super) fn same_or_apart(
+    output: &'static str,
+    (out, out_span): (MatRef<'_>, &Span),
+    input: &'static str,
+    (a, a_span): (MatRef<'_>, &Span),
+) -> Result<(), Error> {
+    if (a.data, a.row_stride, a.col_stride) == (out.data, out.row_stride, out.col_stride) {
+        return Ok(());
+    }
+    views_apart(output, (out, out_span), input, (a, a_span))
+}
+
 /// No element of the output is an element of the other view.
 ///
-/// Views of one buffer may interleave, as two column ranges of one matrix do: with one leading
-/// dimension for both, be it negative, this is seen exactly; otherwise ranges of addresses that meet count as
-/// an overlap.
+/// Views of one buffer may interleave. Of two column (or row) ranges with one leading dimension, be it negative, this is
+/// seen exactly; and of views whose strides have a common factor, as real and imaginary parts have, where that keeps them
+/// apart. Otherwise ranges of addresses that meet count as an overlap.
 pub(super) fn views_apart(
     output: &'static str,
     (a, a_span): (MatRef<'_>, &Span),
@@ -268,11 +281,7 @@ pub(super) fn views_apart(
         let Some(bytes) = lead.checked_mul(size_of::<f32>()) else { continue };
         if lead > 0 && lead == b.row_stride.unsigned_abs() && fits(a) && fits(b) {
             // Where b begins within a row of a, in bytes.
-            let distance = if b.data.addr() >= a.data.addr() {
-                (b.data.addr() - a.data.addr()) % bytes
-            } else {
-                (bytes - (a.data.addr() - b.data.addr()) % bytes) % bytes
-            };
+            let distance = distance(a, b, bytes);
             let after_a = a.cols * size_of::<f32>() <= distance;
             let before_a = distance + b.cols * size_of::<f32>() <= bytes;
             if after_a && before_a {
@@ -280,5 +289,24 @@ pub(super) fn views_apart(
             }
         }
     }
+    let strides = |v: MatRef<'_>| [(v.rows, v.row_stride), (v.cols, v.col_stride)];
+    let steps = [a, b].into_iter().flat_map(strides).filter(|&(count, _)| count > 1);
+    let factor = steps.fold(0, |factor, (_, stride)| gcd(factor, stride.unsigned_abs()));
+    if let Some(bytes) = factor.checked_mul(size_of::<f32>()).filter(|&bytes| bytes > 0) {
+        let distance = distance(a, b, bytes);
+        if distance >= size_of::<f32>() && distance + size_of::<f32>() <= bytes {
+            return Ok(());
+        }
+    }
     Err(error)
+}
+
+/// From a's first element to b's, modulo `bytes`.
+fn distance(a: MatRef<'_>, b: MatRef<'_>, bytes: usize) -> usize {
+    let (a, b) = (a.data.addr(), b.data.addr());
+    if b >= a { (b - a) % bytes } else { (bytes - (a - b) % bytes) % bytes }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -191,6 +191,8 @@ struct Product<'a> {
     extent: Extent,
     blocking: Blocking,
     layout: Layout,
+    /// Where panels of C are.
+    tile: Tile,
 }
 
 fn product(
@@ -218,11 +220,10 @@ fn product(
         Source::Scaled(..) => Form::Values,
         Source::Pruned(..) => Form::Whole,
     };
-    // (The group method has few rows of C under way at a time.)
-    let tile = c.col_stride != 1 || (pattern.group() == 1 && crowded(c));
-    let layout = Layout::new(&blocking, pattern, extent, form, tile);
+    let tile = Tile::new(c, pattern);
+    let layout = Layout::new(&blocking, pattern, extent, form, tile != Tile::No);
     let slots: Slots = scratch.slots(threads, layout.bytes())?;
-    let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout };
+    let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout, tile };
     pool::run(pool, tasks, |task, thread| {
         let first = (task / column_tasks) * blocking.rows;
         let rows = first..extent.rows.min(first + blocking.rows);
@@ -235,11 +236,31 @@ fn product(
     Ok(())
 }
 
-/// Whether rows of C are so far apart that between slices their panel is better off in one piece: in place it lies on
-/// more pages than a first-level TLB holds, and where the distance is a power of two, on lines that drive each other
-/// out.
-fn crowded(c: MatRef<'_>) -> bool {
-    c.rows >= 64 && c.row_stride.unsigned_abs() >= 1024 / size_of::<f32>()
+/// When a panel of C is in a tile of its own, for which the layout has room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tile {
+    /// Never.
+    No,
+    /// Between the first slice of B, which reads C, and the last, which writes it: rows of C are so far apart that in place
+    /// their panel lies on more pages than a first-level TLB holds and, where the distance is a power of two, on lines that
+    /// drive each other out.
+    Between,
+    /// Always: rows of C are not contiguous.
+    Always,
+}
+
+impl Tile {
+    fn new(c: MatRef<'_>, pattern: Pattern) -> Self {
+        let far_apart = c.rows >= 64 && c.row_stride.unsigned_abs() >= 1024 / size_of::<f32>();
+        if c.col_stride != 1 {
+            Self::Always
+        } else if far_apart && pattern.group() == 1 {
+            // (The group method has few rows of C under way at a time.)
+            Self::Between
+        } else {
+            Self::No
+        }
+    }
 }
 
 /// Rows of a panel: the first element, and elements from row to row.
@@ -316,16 +337,16 @@ impl Product<'_> {
         let tile = Rows { data: c_tile, stride: width.cast_signed() };
         // SAFETY: the panel of C, or a tile of its full width.
         unsafe {
-            if part.col_stride != 1 {
-                if k.start > 0 || self.beta != 0.0 {
-                    copies::gather(self.kernels, part, c_tile, width);
+            match self.tile {
+                Tile::No => self.slices(staged, rows.len(), k, cols, place, slice, (c, c)),
+                Tile::Between => self.slices(staged, rows.len(), k, cols, place, slice, (c, tile)),
+                Tile::Always => {
+                    if k.start > 0 || self.beta != 0.0 {
+                        copies::gather(self.kernels, part, c_tile, width);
+                    }
+                    self.slices(staged, rows.len(), k, cols, place, slice, (tile, tile));
+                    copies::scatter(self.kernels, c_tile, width, part, false);
                 }
-                self.slices(staged, rows.len(), k, cols, place, slice, (tile, tile));
-                copies::scatter(self.kernels, c_tile, width, part, false);
-            } else if crowded(self.c) {
-                self.slices(staged, rows.len(), k, cols, place, slice, (c, tile));
-            } else {
-                self.slices(staged, rows.len(), k, cols, place, slice, (c, c));
             }
         }
     }

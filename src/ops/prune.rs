@@ -66,10 +66,7 @@ pub fn prune(
     let a_span = check::prunable(a, pattern)?;
     let out_span = check::output("out", to)?;
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
-    let in_place = (a.data, a.row_stride, a.col_stride) == (to.data, to.row_stride, to.col_stride);
-    if !in_place {
-        check::views_apart("out", (to, &out_span), "a", (a, &a_span))?;
-    }
+    check::same_or_apart("out", (to, &out_span), "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
     keepable(options, kernels, method, a, pattern)?;
     let by_rows = a.col_stride == 1 && to.col_stride == 1;

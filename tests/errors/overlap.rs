@@ -272,6 +272,49 @@ fn interleaved_views_with_gaps() {
     assert!(same_bits(&buffer, &before));
 }
 
+/// Every second or third element, as real and imaginary parts lie: legal where no element is shared, by rows, by columns,
+/// and backwards.
+#[test]
+fn interleaved_views_of_a_common_step() {
+    let (rows, cols) = (5, 6);
+    for step in [2isize, 3] {
+        for from_a in 0..step {
+            for from_c in 0..step {
+                for backwards in [false, true] {
+                    let mut buffer: Vec<f32> = (1..=200u8).map(f32::from).collect();
+                    let before = buffer.clone();
+                    let base = buffer.as_mut_ptr();
+                    let a = raw(base.wrapping_offset(from_a), rows, cols, 6 * step, step);
+                    let c = base.wrapping_offset(from_c);
+                    let c = match backwards {
+                        false => raw_mut(c, rows, cols, step, 5 * step),
+                        true => raw_mut(c.wrapping_offset(29 * step), rows, cols, -6 * step, -step),
+                    };
+                    let result = prune(&OPTIONS, Method::Magnitude, P, a, c);
+                    if from_a == from_c {
+                        overlaps(result, "out", "a");
+                        assert!(same_bits(&buffer, &before));
+                    } else {
+                        result.expect("no element is shared");
+                        for (e, (x, y)) in buffer.iter().zip(&before).enumerate() {
+                            let written = e as isize % step == from_c && e as isize / step < 30;
+                            assert!(written || x == y, "{step} {from_a} {from_c}: element {e}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // By bytes: half an element apart they share some.
+    let mut buffer = vec![1.0f32; 200];
+    let base = buffer.as_mut_ptr();
+    for (bytes, legal) in [(2, false), (4, true), (6, false)] {
+        let a = raw(base, rows, cols, 12, 2);
+        let c = raw_mut(base.wrapping_byte_add(bytes), rows, cols, 12, 2);
+        assert_eq!(prune(&OPTIONS, Method::Magnitude, P, a, c).is_ok(), legal, "{bytes}");
+    }
+}
+
 /// A and C as columns of one matrix, of every place and width: legal exactly where no element is shared.
 #[test]
 fn interleaved_views_of_every_width() {

@@ -329,7 +329,7 @@ fn sums_of_others<L: Lanewise, const M: usize>(l: L, a: &[L::F; M]) -> [L::F; M]
 
 /// The middle of one of `2^bits` cells of (0, 1).
 #[inline(always)]
-fn unit_interval<L: Lanewise>(l: L, word: L::U, bits: u32) -> L::F {
+pub(super) fn unit_interval<L: Lanewise>(l: L, word: L::U, bits: u32) -> L::F {
     let cell = l.add(l.to_f32(l.shr(word, 32 - bits)), l.splat(0.5));
     l.mul(cell, l.splat(1.0 / (1u32 << bits) as f32))
 }

@@ -1,6 +1,7 @@
 //! Stochastic threshold pruning: an entry to a lane.
 
 use super::Lanes;
+use super::estimators::unit_interval;
 use super::lanes::MAX_LANES;
 use super::philox::philox;
 use crate::kernels::RngKey;
@@ -47,8 +48,7 @@ pub(crate) unsafe fn rows<L: Lanes>(l: L, job: &ThresholdJob) {
 fn prune<L: Lanes>(l: L, alpha: L::F, x: L::F, word: L::U) -> L::F {
     let zero = l.splat(0.0);
     let a = l.abs(x);
-    let cell = l.add(l.to_f32(l.shr(word, 32 - 23)), l.splat(0.5));
-    let at = l.mul(l.mul(cell, l.splat(1.0 / (1u32 << 23) as f32)), alpha);
+    let at = l.mul(unit_interval(l, word, 23), alpha);
     let drawn = l.select(l.lt(at, a), l.copysign(alpha, x), zero);
     // A NaN is not below alpha.
     l.select(l.lt(a, alpha), drawn, x)
