@@ -48,7 +48,7 @@ pub(crate) struct GatherJob {
     pub(crate) count: usize,
     /// Of every column, as [`NormJob`] made them.
     pub(crate) norms: *const f32,
-    /// What the norms kept have become; overwritten with the factors that this means for entries.
+    /// In: the kept norms as the method returns them. Out: the factors of their entries, kept norm / norm.
     pub(crate) kept: *mut f32,
     pub(crate) values: *mut f32,
     pub(crate) ld_values: usize,

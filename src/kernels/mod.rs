@@ -121,7 +121,7 @@ pub(crate) struct TileJob {
     pub(crate) ldb: isize,
     pub(crate) c: *mut f32,
     pub(crate) ldc: isize,
-    /// What `init` loads: C itself, or what C is to be the successor of.
+    /// What `init` loads: C itself, or a tile that holds the sums of the slice before.
     pub(crate) from: *const f32,
     pub(crate) ld_from: isize,
     /// Columns of C that lie in the panel.
@@ -185,9 +185,9 @@ pub(crate) struct CopyJob {
     /// Of the source.
     pub(crate) rows: usize,
     pub(crate) cols: usize,
-    /// Elements from what is read to what is fetched with it, if anything is.
+    /// Prefetch distance in elements, if anything is fetched.
     pub(crate) ahead: Option<isize>,
-    /// What follows each row of the target in memory is written soon, and far away: see [`cpu::Cpu`].
+    /// What follows each row of the target in memory is written soon, and is far away: see [`cpu::Cpu`].
     pub(crate) far_next: bool,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn prefetch_far(p: *const f32) {
     unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
 }
 
-/// The same pointer, of which LLVM does not know what it is the sum of.
+/// The same pointer, its origin hidden from LLVM, which then keeps the sum in one register.
 #[expect(clippy::pointers_in_nomem_asm_block, reason = "no instruction reads or writes anything")]
 #[inline(always)]
 pub(super) fn opaque(mut p: *const f32) -> *const f32 {

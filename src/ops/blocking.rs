@@ -30,7 +30,7 @@ const GROUP_ROWS: usize = 512;
 const GROUP_MEMORY: usize = 255 * 1024;
 /// Inner entries that a block brings together at least, unless its rows are few.
 const SPAN: usize = 512;
-/// Tasks for each of several threads: one that is held up can be relieved, and blocks stay high.
+/// Tasks for each of several threads: enough to balance the load, few enough for tall blocks.
 const TASKS: usize = 2;
 /// Products of fewer rows read B where it lies: packing would cost more than it saves.
 const MIN_PACK_ROWS: usize = 4;
@@ -100,8 +100,8 @@ const fn near(kernels: &Kernels, group: usize) -> bool {
     kernels.group.near && group >= LARGE_GROUP
 }
 
-/// The most columns that are computed with rows in lanes: from about three quarters of a vector of the packed
-/// micro-kernels on, a panel of one is faster. Rows that share indices have a method of their own.
+/// The most columns that are computed with rows in lanes, half a vector of the packed micro-kernels: with more, only
+/// some patterns gain over a panel of one vector. Rows that share indices have a method of their own.
 const fn narrow_cols(kernels: &Kernels, pattern: Pattern) -> usize {
     if pattern.group() > 1 { 0 } else { kernels.tiles.lanes / 2 }
 }

@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) const SIDE: usize = tensor::SIDE;
 /// The most chunks: enough for as many threads, few enough for the stack.
 const CHUNKS: usize = 256;
-/// Chunks below each other that are added up side by side where columns are contiguous: a page of a column holds parts of as
-/// many.
+/// Chunks below each other that are summed side by side where columns are contiguous: a page of a column spans so many, if
+/// each is a tile high.
 const TOGETHER: usize = 16;
 /// The most chunks of a band, and the fewest tiles that one of several has in a band.
 const STRETCHES: usize = 16;

@@ -54,7 +54,8 @@ const UNIT: usize = 32;
 /// # Errors
 /// [`Error::Null`] if both outputs are `None` (or for views from raw parts), [`Error::Pattern`] if an
 /// output's is not 2:4, [`Error::Ungrouped`] if its rows share indices, [`Error::Shape`],
-/// [`Error::LeadingDimension`], [`Error::Overlap`], [`Error::Overflow`] (also from 2^31 rows or columns on), [`Error::Isa`]. The outputs are untouched then.
+/// [`Error::LeadingDimension`], [`Error::Overlap`], [`Error::Overflow`] (also from 2^31 rows or columns on),
+/// [`Error::Isa`]. The outputs are untouched then.
 ///
 /// # Examples
 /// ```

@@ -407,8 +407,8 @@ fn largest<L: Lanewise, const N: usize, const M: usize>(
     (length, dropped)
 }
 
-/// Blocks of at most so many are ranked by comparing all pairs; longer ones are sorted, which a few instructions do
-/// each of M log^2 M times, and ranked only where there are ties.
+/// Blocks of at most so many are ranked by comparing all pairs; longer ones are sorted, by about M log^2 M exchanges, and
+/// ranked only where there are ties.
 const BY_RANK: usize = 4;
 
 /// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
@@ -477,7 +477,7 @@ fn middles<L: Lanewise, const N: usize>(l: L) -> [L::F; N] {
 /// The entries whose intervals (ending at `edge`) hold the ascending positions `at`; made distinct
 /// and kept in range where rounding would have it otherwise.
 ///
-/// An index is held as a thermometer: `within[j]` says that it does not exceed j. As the edges ascend, that
+/// An index is held in unary: `within[j]` says that it does not exceed j. As the edges ascend, that
 /// is `at[k] < edge[j]`, and that the index before it does not exceed j - 1; and the k-th index lies in
 /// `k ..= k + M - N`, so that only these j matter. This makes `min(max(count, before + 1), M - N + k)`
 /// of N (M - N) comparisons and no arithmetic.

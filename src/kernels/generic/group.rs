@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
 const OCTET: usize = 8;
-/// So few kept entries are not interrupted for what is fetched.
+/// Below so many kept entries prefetches are not interleaved with them.
 const SHORT: usize = 64;
 
 /// Columns `j ..` of row `i`, `count` of them, zeros behind.
@@ -194,8 +194,8 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &
     }
 }
 
-/// Lines that are fetched while others are computed with, some at a time: a CPU waits for a few dozen at once, and as
-/// long as all of these are far away, the panels of B, which are near, would have to wait behind them.
+/// Prefetches a few lines at each step: a core has few line-fill buffers, and while distant lines fill them all, the panels of
+/// B, which are near, wait behind them.
 struct Fetch {
     row: *const f32,
     stride: isize,

@@ -11,8 +11,8 @@ pub(crate) trait Lanewise: Copy {
     type U: Copy;
     /// Truth values of lanes.
     type M: Copy;
-    /// Whether masks are counted in ones, and the count put into place by a shift: not where an addition under a mask is
-    /// one instruction.
+    /// Whether masks are counted as ones and the sum is shifted into place: not where an addition under a mask is one
+    /// instruction.
     const COUNTS_ONES: bool = true;
 
     fn splat(self, x: f32) -> Self::F;
@@ -51,8 +51,8 @@ pub(crate) trait Lanewise: Copy {
     fn one_unless_zero(self, a: Self::F) -> Self::U;
     /// `from`, less the number of masks that hold; K is a power of two.
     ///
-    /// Two masks to a chain, then the chains' sums: the longest chain is what a selection waits for. (In f32, as AVX-512
-    /// adds under a mask in one instruction, where LLVM makes two of an integer count.)
+    /// Short chains of two masks each, then their sum: a selection waits for the longest chain. (In f32, as AVX-512 adds
+    /// under a mask in one instruction, where LLVM makes two of an integer count.)
     #[inline(always)]
     fn count_down<const K: usize>(self, from: i8, masks: [Self::M; K]) -> Self::F {
         let mut chains = K / 2;
@@ -114,8 +114,8 @@ pub(crate) trait Lanewise: Copy {
 pub(crate) unsafe trait Lanes: Lanewise {
     /// Lanes of a vector.
     const COUNT: usize;
-    /// Whether long stretches are written out, as the micro-kernel's steps: not of lanes that are emulated, which takes
-    /// a compiler minutes, or makes it lose its way.
+    /// Whether long loops are unrolled, as the micro-kernel's steps: not for emulated lanes, of which compilers make poor code,
+    /// and slowly.
     const WRITTEN_OUT: bool = true;
     /// Vector registers: what is worked on side by side should stay in them.
     const REGISTERS: usize = 32;
@@ -150,7 +150,7 @@ pub(crate) unsafe trait Lanes: Lanewise {
         // SAFETY: the caller's promise.
         unsafe { self.store(p, a) };
     }
-    /// What this thread has streamed is memory like any other now.
+    /// A fence: this thread's non-temporal stores are visible from here on.
     #[inline(always)]
     fn end_of_streams(self) {}
     /// Four elements, for [`nth_of_four`](Lanes::nth_of_four).
@@ -162,8 +162,8 @@ pub(crate) unsafe trait Lanes: Lanewise {
     fn places(self) -> [Self::U; 4];
     /// Element `i`, below 4, of [`load_four`](Lanes::load_four) in every lane.
     fn nth_of_four(self, four: Self::F, places: &[Self::U; 4], i: usize) -> Self::F;
-    /// The same pointer, to be counted from: LLVM would rather have a sum of two registers in every address, and Intel's
-    /// CPUs take a multiply-add with such an operand for two instructions.
+    /// The same pointer, as the one base of addresses: LLVM would rather have a base and an index in each, which Intel's
+    /// CPUs split off a multiply-add.
     #[inline(always)]
     fn counted_from(self, p: *const f32) -> *const f32 {
         p

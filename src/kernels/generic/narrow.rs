@@ -263,8 +263,8 @@ unsafe fn multiply_add<L: Lanes, const M: usize, const C: usize>(
     }
 }
 
-/// The last links of a strip's chains, values k .. end of each row: where there is no value there is no link
-/// either, as adding a product of zero is not always nothing.
+/// The last links of a strip's chains, values k .. end of each row. Values that are missing get no
+/// multiply-add: adding 0 b would turn -0 into +0, and a NaN or infinity in B into NaN.
 ///
 /// # Safety
 /// Words and the groups of B must be readable; there are less than COUNT values.

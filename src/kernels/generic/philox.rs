@@ -95,10 +95,11 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     }
 }
 
-/// Rounds that [`row_begun`] has done.
+/// Rounds done by [`row_begun`].
 pub(crate) const ROW_BEGUN: u32 = 2;
 
-/// The counters of part `part`, of `16 / COUNT`, of the words of [`words_of_row`], after two rounds.
+/// Lanes `part * COUNT ..` of the sixteen counters of [`words_of_row`], after two rounds, which are done in
+/// scalars as far as only the group differs between lanes.
 #[inline(always)]
 pub(crate) fn row_begun<L: Lanes>(
     l: L,

@@ -1,9 +1,10 @@
-//! Steps of kernels that know of no pattern.
+//! Steps of kernels that do not depend on the pattern.
 
 use super::narrow::Strip;
 use crate::kernels::{CompressJob, NarrowJob, RngKey};
 
-/// The steps of one level: compiled once, with its features, instead of into every kernel. Each is long against a call.
+/// The steps of one level: compiled once, with its features, instead of into every kernel. Each takes much longer than its
+/// call.
 pub(crate) struct Shared {
     /// [`words_of_row`](super::philox::words_of_row).
     pub(crate) words_of_row: WordsFn,

@@ -1,4 +1,4 @@
-//! The micro-kernel of the compressed product, and the transposing copy that packs for it.
+//! The micro-kernel of the compressed product, and the copies that pack B for it, transposing or not.
 
 use super::Lanes;
 use super::lanes::LINE;

@@ -18,18 +18,18 @@ const DRAWS: usize = 8;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
 
-/// Columns that a streamed part is wide: few enough for CPUs that fetch ahead by themselves to follow each.
+/// Columns of a part that is written with non-temporal stores: few enough for hardware prefetchers to follow each.
 const NARROW: usize = 32;
-/// Rows that go through all chunks before the next: those of a page of each column of A. So the translation of its
-/// address, and of those of the pages that their values lie in, is looked up once while the CPU knows it.
+/// Rows that go through all chunks before the next: those of a 4 KiB page of each column of A, so that TLB entries, of
+/// these pages and of those of the values, are used up before others replace them.
 const BLOCK: usize = 1024;
 
 /// Any strides, made for columns of A contiguous (`row_stride` 1): a row to a lane.
 ///
-/// Bands of rows go through a chunk of groups together, a strip of COUNT rows to a vector; groups whose values fill a line
-/// are transposed at a time, as compressed rows are contiguous. What is not whole strips and groups of unit stride goes
-/// through a small padded copy first. Values that are streamed are more than caches hold, and so is A: several bands go
-/// through a narrow part of the chunk after another.
+/// Bands of 16 rows are processed one chunk of groups at a time, a strip of COUNT rows to a vector. Groups whose values
+/// fill a cache line are transposed together, as compressed rows are contiguous. Edges and other strides go through a
+/// small padded copy first. Where values are streamed, they and A are more than caches hold: several bands, one after
+/// another, go through a narrow part of the chunk.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn).
@@ -97,8 +97,8 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         while g < end {
             let next = end.min(g + before + width);
             for row in (top..bottom).step_by(BAND) {
-                // What comes next in the same columns, in those of the next part, or in the next chunk: of the last of its
-                // rows, the line that this band, if it is not aligned, does not read as well.
+                // The band to prefetch: the next in the same columns, else in the next part, else in the next chunk. By its
+                // last row, whose line is not one that this band, unless it is aligned, reads as well.
                 let (next_row, next_g) = match row + BAND {
                     below if below < bottom => (below, g),
                     _ if next < end => (top, next),
@@ -132,9 +132,9 @@ fn groups_before_line<const N: usize>(job: &CompressJob) -> Option<usize> {
 struct Band {
     row: usize,
     rows: usize,
-    /// For each strip `chunks` of words, a vector a group, and as much behind them of a second draw. Those of group `first`
-    /// are behind those of `offset` other groups. As groups go by, their packed indices take the place of the first draw,
-    /// 32 bits of each row a vector: no group has more.
+    /// Random words, as `[draw][strip][chunk][group][lane]`; those of group `first` are behind those of `offset` other
+    /// groups. As groups go by, their packed indices take the place of the first draw, a vector for 32 bits of each row: no
+    /// group has more.
     words: *mut u32,
     chunks: usize,
     first: usize,
@@ -154,7 +154,7 @@ struct Part {
 }
 
 impl Band {
-    /// Vectors of rows; known to be one where a vector is as high as a band, so that loops over them go.
+    /// Vectors of rows: the constant 1 where a vector spans the band, so that loops over them are eliminated.
     #[inline(always)]
     const fn strips<L: Lanes>(&self) -> usize {
         if L::COUNT >= BAND { 1 } else { self.rows.div_ceil(L::COUNT) }

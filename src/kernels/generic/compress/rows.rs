@@ -13,9 +13,9 @@ use crate::rng::PHILOX_ROUNDS;
 
 /// Elements of a page of memory.
 const PAGE: usize = 4096 / size_of::<f32>();
-/// How many entries ahead of what is selected A is fetched. CPUs, which fetch ahead by themselves, stop where a page ends.
+/// Prefetch distance in entries: hardware prefetchers stop at the ends of pages.
 const AHEAD: usize = PAGE;
-/// Pages that are touched together: CPUs translate the addresses of so many at once, but wait for each that is touched alone.
+/// Pages that are touched together, so that their TLB misses overlap.
 const PAGES: usize = 4;
 
 /// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
@@ -149,8 +149,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     }
 }
 
-/// Where a chunk of entries at `ahead` begins [`PAGES`], the next as many are touched, and the pages of what will be kept of
-/// them. What is kept of the entries [`AHEAD`] before goes to `values`.
+/// When the entries at `ahead` begin a run of [`PAGES`] pages, prefetches a line of each page of the next run, and of the pages
+/// that their kept values go to. What is kept of the entries [`AHEAD`] before goes to `values`.
 #[inline(always)]
 fn touch_pages<L: Lanes, const N: usize, const M: usize>(
     l: L,
