@@ -39,13 +39,15 @@ soname() { readelf -d "$PREFIX/lib/libspnm.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/
 
 # What a package does: the folder of the architecture, a root that is not the prefix, libraries that are built already.
 step_package() {
-  local libdir=lib/x86_64-linux-gnu destdir=$WORK/package
+  local libdir=lib/of-a-name destdir=$WORK/package
   rm -rf "$destdir"
   "$(target)/debug/xtask" install --prefix /opt/spnm --libdir $libdir --destdir "$destdir" --built "$PREFIX/lib"
   diff <(files "$PREFIX" | sed "s|^\./lib/|./$libdir/|; s|^\.|./opt/spnm|") <(files "$destdir") || fail "a package has other files"
   diff <(sed "s|^prefix=.*|prefix=/opt/spnm|; s|^libdir=.*|libdir=\${prefix}/$libdir|" "$PREFIX/lib/pkgconfig/spnm.pc") \
     "$destdir/opt/spnm/$libdir/pkgconfig/spnm.pc" || fail "a package's spnm.pc has other paths"
-  echo "package    the same files in $libdir, under a destdir that spnm.pc does not name"
+  cmake -S ffi-tests/cmake -B "$WORK/package-cmake" -DCMAKE_PREFIX_PATH="$destdir/opt/spnm" >"$WORK/package-cmake.log" ||
+    fail "CMake does not find a package in $libdir: $(tail -n 5 "$WORK/package-cmake.log")"
+  echo "package    the same files in $libdir, where CMake finds them, under a destdir that spnm.pc does not name"
 }
 
 # Only spnm_* leaves the library, and only what is on the list.

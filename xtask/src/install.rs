@@ -78,10 +78,19 @@ impl Install {
             .replace("@version@", &version)
             .replace("@libs_private@", &private);
         write(&lib.join("pkgconfig/spnm.pc"), &pc)?;
-        for file in ["spnm-config.cmake", "spnm-config-version.cmake"] {
-            let to = base.join("share/spnm/cmake").join(file);
-            copy(&root().join("packaging/cmake").join(file), &to)?;
-        }
+        let (from, to) = (root().join("packaging/cmake"), base.join("share/spnm/cmake"));
+        let version_file = "spnm-config-version.cmake";
+        copy(&from.join(version_file), &to.join(version_file))?;
+        // Where to look for the libraries, first of all.
+        let (file, usual) = ("spnm-config.cmake", "PATH_SUFFIXES lib lib64 ");
+        let config = fs::read_to_string(from.join(file))?;
+        ensure!(config.contains(usual), "{file} has no line with {usual}");
+        let libdir = self.libdir.display().to_string();
+        let first = match libdir.as_str() {
+            "lib" => usual.to_owned(),
+            other => usual.replace("lib ", &format!("\"{other}\" lib ")),
+        };
+        write(&to.join(file), &config.replace(usual, &first))?;
         println!("installed spnm {version} (soname {soname}) under {}", base.display());
         Ok(())
     }
