@@ -18,6 +18,11 @@ use crate::pool;
 /// before.
 const STREAM_FROM: usize = 1 << 23;
 
+/// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
+/// vector and of the words drawn together would not be used.
+const FEW_COLS: usize = 32;
+const FEW_GROUPS: usize = 8;
+
 /// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
 ///
 /// # Shapes
@@ -172,7 +177,9 @@ pub(super) unsafe fn compress_block(
         stream: target.stream,
     };
     let of = kernels.of(pattern);
-    let by_storage = if a.col_stride == 1 { &of.compress_rows } else { &of.compress_cols };
+    let few = a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes;
+    let by_rows = a.col_stride == 1 && !few;
+    let by_storage = if by_rows { &of.compress_rows } else { &of.compress_cols };
     // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
     unsafe { by_storage[job.selector.words()](&job) };
 }

@@ -12,11 +12,13 @@ use crate::kernels::{ExpandJob, Kernels};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
+use std::mem::MaybeUninit;
 
-/// Rows and entries of a tile that is pruned or expanded on the stack at a time; the entries are whole
+/// Rows and columns of a tile that is pruned or expanded on the stack at a time; the columns are whole
 /// groups of every pattern, and whole draws of the generator for m up to 4.
 pub(super) const TILE_ROWS: usize = 16;
 pub(super) const TILE_COLS: usize = 256;
+const TILE: usize = TILE_ROWS * TILE_COLS;
 
 /// Prunes `a`, and writes it as a dense matrix with zeros.
 ///
@@ -69,36 +71,36 @@ pub fn prune(
     check::same_or_apart("out", (to, &out_span), "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
     keepable(options, kernels, method, a, pattern)?;
-    let by_rows = a.col_stride == 1 && to.col_stride == 1;
     let tile = match pattern.group() {
-        1 if by_rows && method.rng().is_some() => {
-            // Whole draws of the generator.
-            let cols = TILE_COLS.max(WORD_GROUPS * pattern.m());
-            (TILE_ROWS * TILE_COLS / cols, cols)
+        1 => {
+            let by_rows = a.col_stride == 1 && to.col_stride == 1;
+            let most = match by_rows && method.rng().is_some() {
+                // Whole draws of the generator.
+                true => TILE_COLS.max(WORD_GROUPS * pattern.m()),
+                false => TILE_COLS,
+            };
+            let cols = a.cols.next_multiple_of(16).clamp(16, most);
+            let rows = TILE / cols;
+            (if rows < 16 { rows } else { rows / 16 * 16 }, cols)
         }
-        1 => (TILE_ROWS, TILE_COLS),
         // Groups of rows must stay whole; the columns, whole groups of every pattern.
-        _ => (group::band(pattern), TILE_ROWS * TILE_COLS / group::band(pattern) / 16 * 16),
+        _ => (group::band(pattern), TILE / group::band(pattern) / 16 * 16),
     };
     for_each_tile(options, to, tile, |row, col, rows, cols| {
-        let (mut values, mut meta) =
-            ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 4]);
+        let mut values = MaybeUninit::<[f32; TILE / 2]>::uninit();
+        let mut meta = MaybeUninit::<[u8; TILE / 4]>::uninit();
+        let (values, meta) = (values.as_mut_ptr().cast(), meta.as_mut_ptr().cast());
         let (ld_values, ld_meta) = (pattern.row_values(cols), pattern.row_meta(cols));
         let part = (row..row + rows, col..col + cols);
-        let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
+        let target = Target::new(values, ld_values, meta, ld_meta);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
-        // written; n <= m / 2 values and at most two bits of metadata an entry fit the buffers.
+        // written; n <= m / 2 values and at most two bits of metadata an entry fit the buffers, which are written
+        // before they are read.
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
             compress_block(kernels, pattern, method, a, (row, col), target);
             let kept = CompressedRef::from_raw_parts(
-                values.as_ptr(),
-                meta.as_ptr(),
-                rows,
-                cols,
-                pattern,
-                ld_values,
-                ld_meta,
+                values, meta, rows, cols, pattern, ld_values, ld_meta,
             );
             expand_tile(kernels, kept, 0, to.part(part.0, part.1));
         }
@@ -225,13 +227,13 @@ pub(super) unsafe fn expand_tile(
         unsafe { expand_rows(kernels, a, begun, out.data.cast_mut(), out.row_stride) };
         return;
     }
-    let mut rows = [0.0f32; TILE_ROWS * TILE_COLS];
-    let stride = a.cols.cast_signed();
+    let mut rows = MaybeUninit::<[f32; TILE]>::uninit();
+    let (rows, stride) = (rows.as_mut_ptr().cast::<f32>(), a.cols.cast_signed());
     // SAFETY: the buffer holds the tile; a level that the CPU has; then as above.
     unsafe {
-        expand_rows(kernels, a, begun, rows.as_mut_ptr(), stride);
+        expand_rows(kernels, a, begun, rows, stride);
         // The tile below comes next.
-        copies::scatter(kernels, rows.as_ptr(), a.cols, out, cpu().far_into_l2);
+        copies::scatter(kernels, rows, a.cols, out, cpu().far_into_l2);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Lanes;
 use crate::kernels::RngKey;
 use crate::rng::{PHILOX_M, PHILOX_ROUNDS, halves, product, round_key};
+use std::ops::Range;
 
 /// The four words of every lane's counter (c0, c1, stream).
 ///
@@ -146,7 +147,8 @@ pub(crate) unsafe fn row_ended<L: Lanes>(
 }
 
 /// The words of groups `first .. first + WORD_GROUPS` of `L::COUNT` consecutive rows, a vector of
-/// rows for each group; `draw` as in [`words_of_row`].
+/// rows for each group; `draw` as in [`words_of_row`]. Of these only the ones of some of the sixteen `counters`, each of
+/// which serves every sixteenth group.
 ///
 /// # Safety
 /// `WORD_GROUPS * L::COUNT` words must be writable.
@@ -156,6 +158,7 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     key: &RngKey,
     row: u32,
     first: u32,
+    counters: Range<u32>,
     draw: u32,
     words: *mut u32,
 ) {
@@ -170,7 +173,7 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     let c0 = l.xor(rows, l.splat_u(high1 ^ k0[0]));
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
     let of_rows = [l.mul_even(c0, m[0]), l.mul_even(l.odd_to_even(c0), m[0])];
-    for low in 0..16u32 {
+    for low in counters {
         let [low0, high0] = product(0, ((first >> 6) << 4) | low);
         let [low2, high2] = product(1, high0 ^ s1 ^ k0[1]);
         let [low3, high3] = product(0, high2 ^ low1 ^ k1[0]);

@@ -2,6 +2,7 @@
 
 use super::narrow::Strip;
 use crate::kernels::{CompressJob, NarrowJob, RngKey};
+use std::ops::Range;
 
 /// The steps of one level: compiled once, with its features, instead of into every kernel. Each takes much longer than its
 /// call.
@@ -9,7 +10,7 @@ pub(crate) struct Shared {
     /// [`words_of_row`](super::philox::words_of_row).
     pub(crate) words_of_row: WordsFn,
     /// [`words_of_strip`](super::philox::words_of_strip).
-    pub(crate) words_of_strip: WordsFn,
+    pub(crate) words_of_strip: StripWordsFn,
     /// [`Lanes::transpose`](super::Lanes::transpose).
     pub(crate) transpose: TransposeFn,
     /// [`copy_values`](super::narrow::copy_values).
@@ -23,6 +24,10 @@ pub(crate) struct Shared {
 /// # Safety
 /// The CPU has the level's instruction set; the contract of the function that it is made of.
 pub(crate) type WordsFn = unsafe fn(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type StripWordsFn =
+    unsafe fn(&RngKey, row: u32, first: u32, counters: Range<u32>, draw: u32, words: *mut u32);
 /// # Safety
 /// As [`WordsFn`].
 pub(crate) type TransposeFn =
@@ -43,10 +48,11 @@ macro_rules! shared_steps {
     ($lanes:expr $(, $features:literal)?) => {
         use $crate::kernels::generic::shared::{Shared, shared_step};
         use generic::narrow::Strip;
+        use std::ops::Range;
 
         shared_step!(words_of_row(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32),
             generic::philox::words_of_row, $lanes $(, $features)?);
-        shared_step!(words_of_strip(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32),
+        shared_step!(words_of_strip(key: &RngKey, row: u32, first: u32, counters: Range<u32>, draw: u32, words: *mut u32),
             generic::philox::words_of_strip, $lanes $(, $features)?);
         shared_step!(transpose_square(source: *const f32, from: isize, target: *mut f32, to: isize),
             generic::Lanes::transpose, $lanes $(, $features)?);

@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
 const BAND: usize = 16;
+/// Counters of the generator that serve a chunk, each every so many groups.
+const COUNTERS: usize = 16;
 /// The words of a chunk of a band.
 const DRAW: usize = CHUNK * BAND;
 /// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
@@ -91,7 +93,7 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         };
         for row in (top..bottom).step_by(BAND) {
             // SAFETY: there is room for the words of all bands; their rows and groups exist.
-            unsafe { band(row).draw::<L, E>(job, shared, drawn) };
+            unsafe { band(row).draw::<L, E>(job, shared, drawn, end - first) };
         }
         let (mut g, mut before) = (first, lead.unwrap_or(0));
         while g < end {
@@ -166,12 +168,21 @@ impl Band {
         self.words.wrapping_add(self.chunks * (draw * DRAW + strip * CHUNK * L::COUNT))
     }
 
-    /// Draws the words of groups `from ..`, which begin a chunk.
+    /// Draws the words of `count` groups from `first` on, and those beside them in the chunks that begin at `from`.
     ///
     /// # Safety
     /// `words` has room for `chunks` of every strip, for every draw.
     #[inline(always)]
-    unsafe fn draw<L: Lanes, E: Estimator>(&self, job: &CompressJob, shared: &Shared, from: u32) {
+    unsafe fn draw<L: Lanes, E: Estimator>(
+        &self,
+        job: &CompressJob,
+        shared: &Shared,
+        from: u32,
+        count: usize,
+    ) {
+        let (begun, all) = (self.offset % COUNTERS, 0..COUNTERS as u32);
+        let few = begun + count <= COUNTERS;
+        let counters = if few { begun as u32..(begun + count) as u32 } else { all };
         for draw in 0..E::WORDS {
             for strip in 0..self.strips::<L>() {
                 let row = job.row0 + (self.row + strip * L::COUNT) as u32;
@@ -180,7 +191,8 @@ impl Band {
                     // SAFETY: the strip's own chunks.
                     unsafe {
                         let words = self.drawn::<L>(draw, strip).add(chunk * CHUNK * L::COUNT);
-                        (shared.words_of_strip)(&job.key, row, from, draw as u32, words);
+                        let (counters, draw) = (counters.clone(), draw as u32);
+                        (shared.words_of_strip)(&job.key, row, from, counters, draw, words);
                     }
                 }
             }
