@@ -1,7 +1,7 @@
 //! The factor of the soft threshold.
 
 use super::compress::{Target, compress_block};
-use super::reduce::{SIDE, Tile, reduce};
+use super::reduce::{SIDE, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -9,7 +9,9 @@ use crate::kernels::{ExpandJob, Kernels};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
-const ENTRIES: usize = SIDE * SIDE;
+/// Rows of a tile that are pruned on the stack at a time.
+const ROWS: usize = 16;
+const ENTRIES: usize = ROWS * SIDE;
 
 /// The factor of least mean squared error for a soft-thresholded matrix:
 /// `beta = <w, S(w)> / <S(w), S(w)>`, where S is [`Method::SoftThreshold`].
@@ -56,38 +58,45 @@ pub fn soft_threshold_scale(
     // SAFETY: `w` was checked, and the kernels are of a level that the CPU has.
     let [along, squares] = unsafe {
         reduce(kernels, options.pool, w, |tile, [along, squares]| {
-            let pruned = soft_threshold(kernels, pattern, tile);
-            let (entries, pruned) = (tile.rows_by(1), &pruned[..tile.rows * SIDE]);
-            (kernels.dot)(entries, pruned, along);
-            (kernels.dot)(pruned, pruned, squares);
+            for entries in tile.rows_by(1).chunks(ENTRIES) {
+                let pruned = soft_threshold(kernels, pattern, entries, tile.cols);
+                let pruned = &pruned[..entries.len()];
+                (kernels.dot)(entries, pruned, along);
+                (kernels.dot)(pruned, pruned, squares);
+            }
         })
     };
     let beta = if squares == 0.0 { 1.0 } else { along / squares };
     Ok(if beta.is_nan() { f64::NAN } else { beta })
 }
 
-/// S of a tile, and zeros where the tile reaches past the matrix.
+/// S of `cols` columns of rows of a tile, and zeros behind.
 ///
 /// # Safety
 /// The kernels are of a level that the CPU has.
-unsafe fn soft_threshold(kernels: &Kernels, pattern: Pattern, tile: &Tile) -> [f32; ENTRIES] {
+unsafe fn soft_threshold(
+    kernels: &Kernels,
+    pattern: Pattern,
+    entries: &[f32],
+    cols: usize,
+) -> [f32; ENTRIES] {
+    let (rows, side) = (entries.len() / SIDE, SIDE.cast_signed());
     // n <= m / 2 values and at most two bits of metadata an entry.
     let (mut values, mut meta) = ([0.0f32; ENTRIES / 2], [0u8; ENTRIES / 4]);
     let (ld_values, ld_meta) = (pattern.row_values(SIDE), pattern.row_meta(SIDE));
     let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
     let mut pruned = [0.0; ENTRIES];
-    let side = SIDE.cast_signed();
-    // SAFETY: buffers of a whole tile, whose width is whole groups; the caller's promise.
+    // SAFETY: buffers of so many rows, whose width is whole groups; the caller's promise.
     unsafe {
-        let a = MatRef::from_raw_parts(tile.rows_by(1).as_ptr(), tile.rows, tile.cols, side, 1);
+        let a = MatRef::from_raw_parts(entries.as_ptr(), rows, cols, side, 1);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
         (kernels.of(pattern).expand)(&ExpandJob {
             values: values.as_ptr(),
             ld_values,
             meta: meta.as_ptr(),
             ld_meta,
-            rows: tile.rows,
-            cols: tile.cols,
+            rows,
+            cols,
             out: pruned.as_mut_ptr(),
             out_stride: side,
         });
