@@ -87,7 +87,7 @@ step_docs() {
   done
   sed -n '/^ \* A minimal program:$/,/^ \*\/$/s/^ \*     //p' "$PREFIX/include/spnm.h" >"$WORK/docs/header1.block"
   local block source flags="$WARNINGS -Wconversion -I$PREFIX/include -Iffi-tests/c" count=0
-  for block in README1 README2 C1 C2 C3 C4 header1; do
+  for block in README1 README2 C1 C2 C3 C4 C5 C6 header1; do
     [ -s "$WORK/docs/$block.block" ] || fail "an example is missing: $block"
   done
   for block in "$WORK"/docs/*.block; do
