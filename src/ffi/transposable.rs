@@ -68,6 +68,7 @@ pub unsafe extern "C" fn spnm_compress_transposable(
             for (view, out) in views.iter_mut().zip(&outs) {
                 if let Some(out) = out {
                     let pattern = out.pattern()?;
+                    ops::two_of_four(pattern)?;
                     *view = Some(out.view_mut(pattern));
                 }
             }

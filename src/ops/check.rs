@@ -108,7 +108,7 @@ pub(super) fn tiled(w: MatRef<'_>) -> Result<Span, Error> {
 }
 
 /// The pattern of transposable masks.
-pub(super) fn two_of_four(p: Pattern) -> Result<(), Error> {
+pub(crate) fn two_of_four(p: Pattern) -> Result<(), Error> {
     match (p.n(), p.m(), p.group()) {
         (2, 4, 1) => Ok(()),
         (2, 4, rows) => Err(Error::Ungrouped { rows }),

@@ -19,7 +19,7 @@ mod validate;
 
 pub use analyse::{Analysis, analyse, recommend};
 #[cfg(feature = "capi")]
-pub(crate) use check::layout;
+pub(crate) use check::{layout, two_of_four};
 pub use compress::compress;
 pub use gemm::{gemm, prune_gemm};
 pub use lognormal::{LogNormal, lognormal_fit, threshold_for_sparsity};
