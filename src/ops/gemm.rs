@@ -192,7 +192,7 @@ struct Product<'a> {
     blocking: Blocking,
     layout: Layout,
     /// Where panels of C are.
-    tile: Tile,
+    tile: TileOfC,
 }
 
 fn product(
@@ -220,8 +220,8 @@ fn product(
         Source::Scaled(..) => Form::Values,
         Source::Pruned(..) => Form::Whole,
     };
-    let tile = Tile::new(c, pattern);
-    let layout = Layout::new(&blocking, pattern, extent, form, tile != Tile::No);
+    let tile = TileOfC::new(c, pattern);
+    let layout = Layout::new(&blocking, pattern, extent, form, tile != TileOfC::Never);
     let slots: Slots = scratch.slots(threads, layout.bytes())?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout, tile };
     pool::run(pool, tasks, |task, thread| {
@@ -238,27 +238,27 @@ fn product(
 
 /// When a panel of C is in a tile of its own, for which the layout has room.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tile {
+enum TileOfC {
     /// Never.
-    No,
+    Never,
     /// Between the first slice of B, which reads C, and the last, which writes it: rows of C are so far apart that in place
     /// their panel lies on more pages than a first-level TLB holds and, where the distance is a power of two, on lines that
     /// drive each other out.
-    Between,
+    BetweenSlices,
     /// Always: rows of C are not contiguous.
     Always,
 }
 
-impl Tile {
+impl TileOfC {
     fn new(c: MatRef<'_>, pattern: Pattern) -> Self {
         let far_apart = c.rows >= 64 && c.row_stride.unsigned_abs() >= 1024 / size_of::<f32>();
         if c.col_stride != 1 {
             Self::Always
         } else if far_apart && pattern.group() == 1 {
             // (The group method has few rows of C under way at a time.)
-            Self::Between
+            Self::BetweenSlices
         } else {
-            Self::No
+            Self::Never
         }
     }
 }
@@ -338,9 +338,11 @@ impl Product<'_> {
         // SAFETY: the panel of C, or a tile of its full width.
         unsafe {
             match self.tile {
-                Tile::No => self.slices(staged, rows.len(), k, cols, place, slice, (c, c)),
-                Tile::Between => self.slices(staged, rows.len(), k, cols, place, slice, (c, tile)),
-                Tile::Always => {
+                TileOfC::Never => self.slices(staged, rows.len(), k, cols, place, slice, (c, c)),
+                TileOfC::BetweenSlices => {
+                    self.slices(staged, rows.len(), k, cols, place, slice, (c, tile));
+                }
+                TileOfC::Always => {
                     if k.start > 0 || self.beta != 0.0 {
                         copies::gather(self.kernels, part, c_tile, width);
                     }

@@ -67,10 +67,11 @@ unsafe fn first_too_full(kernels: &Kernels, tile: &mut Tile, pattern: Pattern) -
     let (rows, group) = (tile.rows, pattern.group());
     let mut ones = [0.0f32; SIDE];
     (0..rows).step_by(group).find(|&row| {
-        let mut entries = &tile.rows_by(1)[row * SIDE..][..SIDE];
+        let below = &tile.rows_by(1)[row * SIDE..];
+        let mut entries = &below[..SIDE];
         if group > 1 {
             let job = NormJob {
-                a: entries.as_ptr(),
+                a: below.as_ptr(),
                 row_stride: SIDE.cast_signed(),
                 rows: group.min(rows - row),
                 cols: SIDE,

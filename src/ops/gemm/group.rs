@@ -1,7 +1,7 @@
 //! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
 //! panel of a micro-kernel of its own.
 
-use super::{Product, Staged, Tile};
+use super::{Product, Staged, TileOfC};
 use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
@@ -39,7 +39,7 @@ impl Product<'_> {
         for first in cols.clone().step_by(wide) {
             let cols = first..cols.end.min(first + wide);
             let part = self.c.part(rows.clone(), cols.clone());
-            let direct = self.tile == Tile::No;
+            let direct = self.tile == TileOfC::Never;
             let (c, ldc) = match direct {
                 true => (part.data.cast_mut(), part.row_stride),
                 false => (c_tile, wide.cast_signed()),
