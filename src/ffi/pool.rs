@@ -2,7 +2,6 @@
 
 use super::arguments::not_null;
 use super::guard::{compute, guard};
-
 use super::memory::with_kept;
 use super::types::spnm_status;
 use crate::error::Error;

@@ -51,8 +51,8 @@ pub(super) fn keepable(
         let nonzero = |row, col| unsafe { a.address(row, col).read_unaligned() } != 0.0;
         cols.filter(|&col| rows.clone().any(|row| nonzero(row, col))).count()
     };
-    let counts = (0..pattern.groups(a.cols)).map(|group| (group, nonzeros(group)));
-    match counts.into_iter().find(|&(_, nonzeros)| nonzeros > pattern.n()) {
+    let mut counts = (0..pattern.groups(a.cols)).map(|group| (group, nonzeros(group)));
+    match counts.find(|&(_, nonzeros)| nonzeros > pattern.n()) {
         Some((group, nonzeros)) => Err(Error::NotNm { row, group, nonzeros, pattern }),
         None => Ok(()),
     }

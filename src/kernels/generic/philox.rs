@@ -72,6 +72,8 @@ fn round<L: Lanes>(l: L, c: [L::U; 4], key0: L::U, key1: L::U) -> [L::U; 4] {
 
 /// Groups that one Philox call (of sixteen lanes) serves, and the unit in which words are drawn.
 pub(crate) const WORD_GROUPS: usize = 64;
+/// The counters of these, four words each: one serves every sixteenth group.
+pub(crate) const COUNTERS: usize = WORD_GROUPS / 4;
 
 /// The words of groups `first .. first + WORD_GROUPS` (`first` a multiple of it) of one row; `draw` as in
 /// [`rng::word`](crate::rng::word).

@@ -5,14 +5,13 @@ use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
+use crate::kernels::generic::philox::COUNTERS;
 use crate::kernels::generic::shared::Shared;
 use crate::pattern::index_bits;
 use std::ops::Range;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
 const BAND: usize = 16;
-/// Counters of the generator that serve a chunk, each every so many groups.
-const COUNTERS: usize = 16;
 /// The words of a chunk of a band.
 const DRAW: usize = CHUNK * BAND;
 /// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
