@@ -4,7 +4,10 @@
 //! [`PatternKernels`](super::PatternKernels); then the rows' entries are gathered at the indices
 //! that came out. None of what is here depends on the pattern: indices have become columns.
 
-use super::{Init, TILE_VECTORS};
+use super::Init;
+
+/// Panel widths of the micro-kernels, in vectors, widest first.
+pub(crate) const GROUP_VECTORS: [usize; 5] = [8, 4, 3, 2, 1];
 
 /// What the entries of `rows` rows, columns contiguous, are worth together: `norms[j]` of column j.
 pub(crate) struct NormJob {
@@ -115,17 +118,15 @@ pub(crate) struct GroupKernels {
     /// 1 where one of them is not zero, else 0.
     pub(crate) nonzeros: NormFn,
     pub(crate) gather: GatherFn,
-    /// By [`TILE_VECTORS`].
-    pub(crate) tile: [GroupTileFn; TILE_VECTORS.len()],
+    /// By [`GROUP_VECTORS`].
+    pub(crate) tile: [GroupTileFn; GROUP_VECTORS.len()],
     /// The most rows that each of them holds in registers.
-    pub(crate) rows: [usize; TILE_VECTORS.len()],
-    /// Large groups take panels of four vectors, and slices of B that the first-level cache holds.
-    pub(crate) near: bool,
+    pub(crate) rows: [usize; GROUP_VECTORS.len()],
 }
 
-/// The functions and the table of one level, beside [`kernel_table`](super::kernel_table); `near` as in [`GroupKernels`].
+/// The functions and the table of one level, beside [`kernel_table`](super::kernel_table).
 macro_rules! group_table {
-    (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal], near: $near:literal
+    (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r3:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
         use $crate::kernels::group::{GatherJob, GroupKernels, GroupTileJob, NormJob};
 
@@ -160,11 +161,11 @@ macro_rules! group_table {
             tile: [
                 group_tile::<$r8, 8>,
                 group_tile::<$r4, 4>,
+                group_tile::<$r3, 3>,
                 group_tile::<$r2, 2>,
                 group_tile::<$r1, 1>,
             ],
-            rows: [$r8, $r4, $r2, $r1],
-            near: $near,
+            rows: [$r8, $r4, $r3, $r2, $r1],
         };
     };
 }

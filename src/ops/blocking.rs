@@ -4,19 +4,18 @@
 //! L1) for one panel of C's columns at a time (its part of C in L2).
 
 use super::group::band;
+use crate::kernels::group::GROUP_VECTORS;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
 /// The same where so many rows share indices: their micro-kernel loads so little of B that it may come from a
-/// second-level cache, unless the CPU would rather have it near.
+/// second-level cache.
 const GROUP_SLICE: usize = 64 * 1024;
 const LARGE_GROUP: usize = 8;
-/// See [`group_panel`].
-const MANY_ROWS: usize = 6;
-/// Columns that are packed together then, whatever the width of the micro-kernel's panels: rows of B are read
-/// in longer runs.
+/// Columns that are packed together, as many panels as fit them, where rows share indices: rows of B are read in longer
+/// runs.
 const GROUP_COLS: usize = 64;
 /// The least number of kept values of a row that a slice should bring together: every slice costs
 /// a load and a store of C.
@@ -32,8 +31,8 @@ const GROUP_MEMORY: usize = 255 * 1024;
 const SPAN: usize = 512;
 /// Tasks for each of several threads: enough to balance the load, few enough for tall blocks.
 const TASKS: usize = 2;
-/// Products of fewer rows read B where it lies: packing would cost more than it saves.
-const MIN_PACK_ROWS: usize = 4;
+/// Products whose columns of A keep fewer entries read B where it lies: packing would cost more than it saves.
+const MIN_PACK_KEPT: usize = 2;
 
 /// How a product is cut up.
 #[derive(Clone, Copy)]
@@ -46,7 +45,9 @@ pub(super) struct Blocking {
     pub(super) staged: usize,
     /// Whether B is packed even where its rows are contiguous.
     pub(super) pack: bool,
-    /// The widest panel, by its place in [`TILE_VECTORS`].
+    /// Widths of panels in vectors, widest first.
+    vectors: &'static [usize],
+    /// The place there of the widest one.
     widest: usize,
     /// The micro-kernels.
     pub(super) tiles: &'static Tiles,
@@ -58,18 +59,25 @@ pub(super) struct Blocking {
     narrow: usize,
     /// The fewest rows for which more than two columns are.
     narrow_rows: usize,
-    /// Vectors of columns that are packed together.
-    packed: usize,
+    /// Columns that are packed together: those of the widest panel; of several where rows share indices.
+    pub(super) packed: usize,
     /// f32s of a slice.
     slice: usize,
 }
 
-/// What a product is about.
+/// The sizes of a product.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) rows: usize,
     pub(super) inner: usize,
     pub(super) cols: usize,
+}
+
+/// A panel's micro-kernel, by its place in the tables, and its width.
+#[derive(Clone, Copy)]
+pub(super) struct Panel {
+    pub(super) place: usize,
+    pub(super) width: usize,
 }
 
 /// Whether to copy A's values block by block even where they could be read in place: their rows are
@@ -84,20 +92,16 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
-/// The widest panel whose micro-kernel holds a group of rows whole, or, of a group twice as high, so many
-/// that the loads are few beside the products; or else the one of two vectors: its place in [`TILE_VECTORS`].
+/// The panel whose micro-kernel keeps the most vectors of C in registers for each row of B that it loads, the narrowest of
+/// several: its place in [`GROUP_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
-    let (four, two) = (1, 2);
-    if near(kernels, group) {
-        return four;
-    }
-    let holds = |&rows: &usize| rows >= group || (rows >= MANY_ROWS && group >= 2 * rows);
-    kernels.group.rows[..two].iter().position(holds).unwrap_or(two)
-}
-
-/// Whether what the micro-kernel reads of B is to stay in a first-level cache.
-const fn near(kernels: &Kernels, group: usize) -> bool {
-    kernels.group.near && group >= LARGE_GROUP
+    // Rows of a group go in blocks of nearly one height.
+    let key = |&place: &usize| {
+        let (vectors, blocks) = (GROUP_VECTORS[place], group.div_ceil(kernels.group.rows[place]));
+        let per = |count: usize| 1000 * count / blocks;
+        (per(vectors), std::cmp::Reverse(1000 * vectors + per(group)))
+    };
+    (0..GROUP_VECTORS.len()).max_by_key(key).unwrap_or(0)
 }
 
 /// The most columns that are computed with rows in lanes, half a vector of the packed micro-kernels: with more, only
@@ -116,34 +120,29 @@ impl Blocking {
         by_rows: bool,
     ) -> Self {
         let grouped = pattern.group() > 1;
-        let pack = extent.rows >= MIN_PACK_ROWS;
+        let sparsity = pattern.m() / pattern.n();
+        let pack = grouped || extent.rows >= MIN_PACK_KEPT * sparsity;
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let lanes = if grouped { kernels.lanes } else { tiles.lanes };
-        let sparsity = pattern.m() / pattern.n();
-        let fits = TILE_VECTORS.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
-        let mut widest = fits.unwrap_or(TILE_VECTORS.len() - 1);
+        let (vectors, slice) = match pattern.group() {
+            1 => (&TILE_VECTORS[..], SLICE),
+            group if group < LARGE_GROUP => (&GROUP_VECTORS[..], SLICE),
+            _ => (&GROUP_VECTORS[..], GROUP_SLICE),
+        };
+        let fits = vectors.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= slice);
+        let mut widest = fits.unwrap_or(vectors.len() - 1);
         if grouped {
             widest = widest.max(group_panel(kernels, pattern.group()));
         }
-        if !pack && !grouped {
+        if !pack {
             // Nothing has to stay in the first-level cache.
             widest = 0;
         }
-        let width = TILE_VECTORS[widest] * lanes;
-
-        let (packed, slice) = match pattern.group() {
-            1 => (TILE_VECTORS[widest], SLICE),
-            // Half of it is read, or less of sparser patterns.
-            group if near(kernels, group) => {
-                (TILE_VECTORS[widest], GROUP_SLICE.min(SLICE * sparsity / 2))
-            }
-            group => {
-                let packed = (GROUP_COLS / lanes).max(TILE_VECTORS[widest]);
-                // A panel of them in the first-level cache.
-                let small = SLICE * packed / TILE_VECTORS[widest];
-                (packed, if group < LARGE_GROUP { small } else { GROUP_SLICE })
-            }
-        };
+        let width = vectors[widest] * lanes;
+        let panels = if grouped { (GROUP_COLS / width).max(1) } else { 1 };
+        let packed = panels * width;
+        // A panel of it in the first-level cache.
+        let slice = if slice == SLICE { SLICE * panels } else { slice };
 
         // Staged values come in whole draws of the generator, which serve 64 groups.
         let step = 64 * pattern.m();
@@ -152,7 +151,7 @@ impl Blocking {
             group => {
                 // Beside a slice, a tile of C and the padding. Each group of rows has a column for each value, and
                 // its index, of half a byte at most.
-                let room = GROUP_MEMORY - slice - GROUP_ROWS * (packed * lanes + padding(pattern));
+                let room = GROUP_MEMORY - slice - GROUP_ROWS * (packed + padding(pattern));
                 let floats = STAGED.min(room * 8 * group / (8 * group + 9));
                 (GROUP_ROWS.min(floats * sparsity / step.max(SPAN)), floats)
             }
@@ -183,6 +182,7 @@ impl Blocking {
             staged,
             pack,
             tiles,
+            vectors,
             widest,
             lanes,
             unit: 8 * pattern.m(),
@@ -193,12 +193,23 @@ impl Blocking {
         }
     }
 
-    /// The panel for the next columns, of which `left` are left: its place in [`TILE_VECTORS`] and
-    /// its width. The widest that they fill, or else the narrowest.
-    pub(super) fn panel(&self, left: usize) -> (usize, usize) {
-        let fits = |&v: &usize| TILE_VECTORS[v] * self.lanes <= left;
-        let place = (self.widest..TILE_VECTORS.len()).find(fits).unwrap_or(TILE_VECTORS.len() - 1);
-        (place, TILE_VECTORS[place] * self.lanes)
+    /// The panel for the next columns, of which `left` are left: the widest that they fill, or, where B is packed, so nearly
+    /// that it costs less than narrower ones; or else the narrowest.
+    pub(super) fn panel(&self, left: usize) -> Panel {
+        let width = |place: usize| self.vectors[place] * self.lanes;
+        let fills = |&place: &usize| {
+            // More than so much of it.
+            let eighths = match self.vectors[place] {
+                8 => 7,
+                4 => 5,
+                _ => 4,
+            };
+            let nearly = left > width(place + 1).max(width(place) / 8 * eighths);
+            width(place) <= left || (self.pack && nearly)
+        };
+        let narrowest = self.vectors.len() - 1;
+        let place = (self.widest..narrowest).find(fills).unwrap_or(narrowest);
+        Panel { place, width: width(place) }
     }
 
     /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes. (For one
@@ -212,16 +223,11 @@ impl Blocking {
         (self.slice / width / self.unit).max(1) * self.unit
     }
 
-    /// The widest panel's columns; where rows share indices, those that are packed together.
-    pub(super) fn widest(&self) -> usize {
-        self.packed * self.lanes
-    }
-
     /// f32s of the largest slice that a product of this extent packs.
     pub(super) fn slice_floats(&self, extent: Extent) -> usize {
-        let widths = TILE_VECTORS[self.widest..].iter().map(|v| v * self.lanes);
+        let widths = self.vectors[self.widest..].iter().map(|v| v * self.lanes);
         widths
-            .chain([self.widest()])
+            .chain([self.packed])
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
             // (A slice of columns with rows in lanes holds no more than that.)
             .chain([self.slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])

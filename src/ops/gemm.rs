@@ -7,7 +7,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-use super::blocking::{self, Blocking, Extent};
+use super::blocking::{self, Blocking, Extent, Panel};
 use super::keep::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check, copies};
@@ -303,11 +303,11 @@ impl Product<'_> {
                     unsafe { self.narrow(staged, rows.clone(), k..end, col..cols.end, slice) };
                     break;
                 }
-                let (place, width) = self.blocking.panel(cols.end - col);
-                let panel = col..cols.end.min(col + width);
-                col = panel.end;
+                let panel = self.blocking.panel(cols.end - col);
+                let part = col..cols.end.min(col + panel.width);
+                col = part.end;
                 // SAFETY: the panel lies in C; the scratch holds what it asks for.
-                unsafe { self.panel(staged, rows.clone(), k..end, panel, place, slice, c_tile) };
+                unsafe { self.panel(staged, rows.clone(), k..end, part, panel, slice, c_tile) };
             }
             k = end;
             if k >= self.extent.inner {
@@ -327,27 +327,26 @@ impl Product<'_> {
         rows: Range<usize>,
         k: Range<usize>,
         cols: Range<usize>,
-        place: usize,
+        panel: Panel,
         slice: *mut f32,
         c_tile: *mut f32,
     ) {
-        let (_, width) = self.blocking.panel(cols.len());
         let part = self.c.part(rows.clone(), cols.clone());
         let c = Rows { data: part.data.cast_mut(), stride: part.row_stride };
-        let tile = Rows { data: c_tile, stride: width.cast_signed() };
+        let tile = Rows { data: c_tile, stride: panel.width.cast_signed() };
         // SAFETY: the panel of C, or a tile of its full width.
         unsafe {
             match self.tile {
-                TileOfC::Never => self.slices(staged, rows.len(), k, cols, place, slice, (c, c)),
+                TileOfC::Never => self.slices(staged, rows.len(), k, cols, panel, slice, (c, c)),
                 TileOfC::BetweenSlices => {
-                    self.slices(staged, rows.len(), k, cols, place, slice, (c, tile));
+                    self.slices(staged, rows.len(), k, cols, panel, slice, (c, tile));
                 }
                 TileOfC::Always => {
                     if k.start > 0 || self.beta != 0.0 {
-                        copies::gather(self.kernels, part, c_tile, width);
+                        copies::gather(self.kernels, part, c_tile, panel.width);
                     }
-                    self.slices(staged, rows.len(), k, cols, place, slice, (tile, tile));
-                    copies::scatter(self.kernels, c_tile, width, part, false);
+                    self.slices(staged, rows.len(), k, cols, panel, slice, (tile, tile));
+                    copies::scatter(self.kernels, c_tile, panel.width, part, false);
                 }
             }
         }
@@ -365,13 +364,13 @@ impl Product<'_> {
         rows: usize,
         k: Range<usize>,
         cols: Range<usize>,
-        place: usize,
+        panel: Panel,
         slice: *mut f32,
         (c, between): (Rows, Rows),
     ) {
         let p = self.pattern;
         let tiles = self.blocking.tiles.of(p);
-        let (_, width) = self.blocking.panel(cols.len());
+        let Panel { place, width } = panel;
         // What is read in place ends where a slice may begin: on a whole byte of indices.
         let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;
         let in_place = place == 0

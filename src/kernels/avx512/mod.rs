@@ -18,8 +18,7 @@ pub(crate) fn kernels() -> &'static Kernels {
 /// The level on CPUs that execute 512 bits as two halves: their multiply-adds of 256 bits do as much a cycle, and
 /// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. See
 /// `benches/README.md`.
-pub(crate) static KERNELS_OF_HALVES: Kernels =
-    Kernels { tiles: &super::avx2::TILES, group: GroupKernels { near: false, ..GROUP }, ..TABLE };
+pub(crate) static KERNELS_OF_HALVES: Kernels = Kernels { tiles: &super::avx2::TILES, ..TABLE };
 
 // The features are those of pulp's `V4` token, so that its intrinsics inline.
 super::kernel_table! {
@@ -32,7 +31,6 @@ super::kernel_table! {
 
 super::group::group_table! {
     lanes: lanes::Avx512::new_unchecked(),
-    rows: [2, 6, 8, 8],
-    near: true,
+    rows: [2, 6, 8, 8, 8],
     features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 }

@@ -3,16 +3,20 @@
 
 use super::Lanes;
 use super::lanes::{LINE, MAX_LANES, copy_elements};
+use crate::kernels::Init;
 use crate::kernels::group::{
-    Ahead, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+    Ahead, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
 };
-use crate::kernels::{Init, TILE_VECTORS};
 use std::mem::MaybeUninit;
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
 const OCTET: usize = 8;
 /// Below so many kept entries prefetches are not interleaved with them.
 const SHORT: usize = 64;
+/// Vectors of C from which on the rows of B that are multiplied `AHEAD` kept entries later are fetched, from a second-level
+/// cache: so many hide what that costs.
+const MANY: usize = 24;
+const AHEAD: usize = 8;
 
 /// Columns `j ..` of row `i`, `count` of them, zeros behind.
 ///
@@ -248,12 +252,12 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     let to = c;
     // What is less than a panel wide goes through a copy that is as wide. (Loops of whole vectors
     // alone are what LLVM unrolls, and keeps in registers.)
-    let mut edge = [const { MaybeUninit::<f32>::uninit() }; 8 * TILE_VECTORS[0] * MAX_LANES];
+    let mut edge = [const { MaybeUninit::<f32>::uninit() }; 8 * GROUP_VECTORS[0] * MAX_LANES];
     let whole = job.cols == width;
     if !whole {
         c = edge.as_mut_ptr().cast();
         ldc = width.cast_signed();
-        // SAFETY: R is at most 8, V at most the first of TILE_VECTORS.
+        // SAFETY: R is at most 8, V at most the first of GROUP_VECTORS.
         unsafe { c.write_bytes(0, R * width) };
         if !matches!(job.init, Init::Zero) {
             for r in 0..R {
@@ -288,6 +292,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     }
     let parts = if job.count < SHORT { 1 } else { R };
     let mut k = 0;
+    let last = job.count.saturating_sub(1);
     for part in 0..parts {
         for r in part..part + R / parts {
             // One of the next rows of C.
@@ -299,6 +304,10 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
         while k < end {
             // SAFETY: column and values k; the row of B that the column names.
             unsafe {
+                if R * V >= MANY {
+                    let next = *columns.add((k + AHEAD).min(last)) as usize;
+                    l.prefetch_lines(false, job.b.wrapping_add(next * width), width);
+                }
                 let b = job.b.wrapping_add(*columns.add(k) as usize * width);
                 let mut row = [l.splat(0.0); V];
                 for v in 0..V {

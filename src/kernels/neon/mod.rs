@@ -17,7 +17,6 @@ super::kernel_table! {
 
 super::group::group_table! {
     lanes: lanes::Neon::new_unchecked(),
-    rows: [2, 4, 8, 8],
-    near: false,
+    rows: [2, 4, 8, 8, 8],
     features: "neon"
 }

@@ -15,6 +15,5 @@ super::kernel_table! {
 
 super::group::group_table! {
     lanes: lanes::Portable,
-    rows: [1, 2, 4, 4],
-    near: false
+    rows: [1, 2, 2, 4, 4]
 }

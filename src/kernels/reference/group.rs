@@ -109,4 +109,4 @@ unsafe fn tile(job: &GroupTileJob) {
 
 /// The kernels of this level.
 pub(super) const GROUP: GroupKernels =
-    GroupKernels { norms, nonzeros, gather, tile: [tile; 4], rows: [8; 4], near: false };
+    GroupKernels { norms, nonzeros, gather, tile: [tile; 5], rows: [8; 5] };

@@ -1,7 +1,7 @@
 //! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
 //! panel of a micro-kernel of its own.
 
-use super::{Product, Staged, TileOfC};
+use super::{Panel, Product, Staged, TileOfC};
 use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
@@ -35,7 +35,7 @@ impl Product<'_> {
                 }
             }
         }
-        let (wide, last) = (self.blocking.widest(), cols.end);
+        let (wide, last) = (self.blocking.packed, cols.end);
         for first in cols.clone().step_by(wide) {
             let cols = first..cols.end.min(first + wide);
             let part = self.c.part(rows.clone(), cols.clone());
@@ -89,13 +89,13 @@ impl Product<'_> {
         Ahead { data, stride: self.b.row_stride, rows, cols: cols.len() }
     }
 
-    /// Where each panel of `cols` columns begins, the place of its micro-kernel and its width.
-    fn each_panel(&self, cols: usize, mut work: impl FnMut(usize, usize, usize)) {
+    /// Where each panel of `cols` columns begins, and the panel.
+    fn each_panel(&self, cols: usize, mut work: impl FnMut(usize, Panel)) {
         let mut col = 0;
         while col < cols {
-            let (place, width) = self.blocking.panel(cols - col);
-            work(col, place, width);
-            col += width;
+            let panel = self.blocking.panel(cols - col);
+            work(col, panel);
+            col += panel.width;
         }
     }
 
@@ -108,7 +108,7 @@ impl Product<'_> {
         // Long runs of B: where its rows are contiguous, across the panels first.
         let step = if self.b.col_stride == 1 { PACK_ROWS } else { k.len().max(1) };
         for from in k.clone().step_by(step) {
-            self.each_panel(cols.len(), |col, _, width| {
+            self.each_panel(cols.len(), |col, Panel { width, .. }| {
                 let panel = slice.wrapping_add(col * depth + (from - k.start) * width);
                 let columns = cols.start + col..cols.end.min(cols.start + col + width);
                 // SAFETY: the panel's place in the slice.
@@ -126,7 +126,7 @@ impl Product<'_> {
         let depth = depth.next_multiple_of(self.pattern.m());
         // Each panel fetches its share.
         let share = |col: usize| job.ahead.rows * col.min(job.cols) / job.cols;
-        self.each_panel(job.cols, |col, place, width| {
+        self.each_panel(job.cols, |col, Panel { place, width }| {
             let offset = share(col).cast_signed().wrapping_mul(job.ahead.stride);
             let job = GroupTileJob {
                 b: job.b.wrapping_add(col * depth).wrapping_sub(begun * width),

@@ -48,7 +48,7 @@ impl Layout {
             },
             meta: if form == Form::Whole { lines(indices * pattern.row_meta(staged)) } else { 0 },
             columns: if pattern.group() > 1 { lines(indices * kept * size_of::<u32>()) } else { 0 },
-            c: if tile { floats(rows * blocking.widest()) } else { 0 },
+            c: if tile { floats(rows * blocking.packed) } else { 0 },
         }
     }
 
