@@ -190,8 +190,8 @@ fn products() {
     assert!(cases > by_effort_on_x86(1000, 500), "{cases} cases");
 }
 
-/// Products of few columns, alone and behind wider panels, which have rows in lanes: rows and kept values around
-/// vectors, and every index, those that point past the end or count modulo m too.
+/// Products of few columns, alone and behind wider panels, which have rows in lanes, in groups or not: rows and kept values
+/// around vectors, and every index, those that point past the end or count modulo m too.
 #[test]
 fn few_columns() {
     let pool = Pool::new(3).expect("a small pool");
@@ -203,13 +203,14 @@ fn few_columns() {
         let inners = [1, p.m() - 1, 9 * p.m() + 1, words, 5 * words + 2 * p.m(), 18 * words + 1];
         for inner in inners.into_iter().step_by(by_effort(1, 2)) {
             for rows in [1, 3, 4, 7, 11, 12, 15, 16, 17, 31, 33, 49] {
-                let cols = [1, 2, 3, 4, 5, 7, 8, 9, 17, 20][data.below(10)];
+                let cols = [1, 2, 3, 4, 5, 7, 8, 9, 17, 20, 50][data.below(11)];
+                let p = p.grouped([1, 1, 2, 5, 8][data.below(5)]).expect("a group of rows");
                 let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (-1.5, 0.7)][data.below(3)];
                 let (kept, bytes) = (p.row_values(inner), p.row_meta(inner));
                 let kind = [0, 1, 2, 4][data.below(4)];
                 let mut values = data.matrix(kind, rows * kept);
                 let meta: Vec<u8> =
-                    (0..rows * bytes).map(|_| data.word().to_le_bytes()[0]).collect();
+                    (0..p.meta_rows(rows) * bytes).map(|_| data.word().to_le_bytes()[0]).collect();
                 let (mut dense_b, mut dense_c) =
                     (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
                 if data.below(4) == 0 {

@@ -147,6 +147,8 @@ pub(crate) struct NarrowJob {
     pub(crate) meta: *const u8,
     pub(crate) ld_meta: usize,
     pub(crate) rows: usize,
+    /// Rows that share a row of metadata, the first of the job among them.
+    pub(crate) group: usize,
     /// Whole groups of the inner dimension.
     pub(crate) groups: usize,
     /// Columns of `groups * m` elements, `ldb` elements apart.
@@ -161,6 +163,12 @@ pub(crate) struct NarrowJob {
 }
 
 impl NarrowJob {
+    /// The indices of row i.
+    #[inline(always)]
+    pub(crate) fn row_meta(&self, i: usize) -> *const u8 {
+        self.meta.wrapping_add(i / self.group * self.ld_meta)
+    }
+
     /// The address of element (i, j) of C.
     #[inline(always)]
     pub(crate) fn element(&self, i: usize, j: usize) -> *mut f32 {

@@ -7,6 +7,7 @@ use super::group::band;
 use crate::kernels::group::GROUP_VECTORS;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
+use std::ops::Range;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
@@ -105,9 +106,9 @@ fn group_panel(kernels: &Kernels, group: usize) -> usize {
 }
 
 /// The most columns that are computed with rows in lanes, half a vector of the packed micro-kernels: with more, only
-/// some patterns gain over a panel of one vector. Rows that share indices have a method of their own.
-const fn narrow_cols(kernels: &Kernels, pattern: Pattern) -> usize {
-    if pattern.group() > 1 { 0 } else { kernels.tiles.lanes / 2 }
+/// some patterns gain over a panel of one vector.
+const fn narrow_cols(kernels: &Kernels) -> usize {
+    kernels.tiles.lanes / 2
 }
 
 impl Blocking {
@@ -164,7 +165,7 @@ impl Blocking {
         let blocks = extent.rows.div_ceil((most / unit).max(1) * unit).max(1);
         let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(unit).min(extent.rows.max(1));
         let mut cols = extent.cols.max(1);
-        let few = narrow_cols(kernels, pattern);
+        let few = narrow_cols(kernels);
         if by_rows || extent.cols <= few {
             rows = rows.min(share);
         } else {
@@ -216,6 +217,12 @@ impl Blocking {
     /// or two a panel of B costs so much to pack that few rows do not matter.)
     pub(super) const fn narrow(&self, left: usize, rows: usize) -> bool {
         left <= self.narrow && (left <= 2 || rows >= self.narrow_rows)
+    }
+
+    /// Where the columns end that the method of groups computes: the last ones may be so few that rows go in lanes.
+    pub(super) fn shared(&self, cols: Range<usize>, rows: usize) -> usize {
+        let last = cols.len() % self.packed;
+        if self.narrow(last, rows) { cols.end - last } else { cols.end }
     }
 
     /// Inner entries of a packed slice of a panel so wide.

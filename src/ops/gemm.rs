@@ -291,12 +291,13 @@ impl Product<'_> {
             let end = self.extent.inner.min(k + stage);
             // SAFETY: rows and k .. end lie in A.
             let staged = unsafe { self.stage(rows.clone(), k..end, values, meta) };
+            let mut col = cols.start;
             if self.pattern.group() > 1 {
-                let all = (rows.clone(), k..end, cols.clone());
+                col = self.blocking.shared(cols.clone(), rows.len());
+                let part = (rows.clone(), k..end, cols.start..col);
                 // SAFETY: they lie in A and C; the scratch holds what is asked for.
-                unsafe { self.grouped(staged, all, slice, columns, c_tile) };
+                unsafe { self.grouped(staged, part, slice, columns, c_tile) };
             }
-            let mut col = if self.pattern.group() > 1 { cols.end } else { cols.start };
             while col < cols.end {
                 if self.blocking.narrow(cols.end - col, rows.len()) {
                     // SAFETY: the columns lie in C; the scratch holds their slice of B.
@@ -457,6 +458,7 @@ impl Product<'_> {
                     meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
                     ld_meta: staged.ld_meta,
                     rows: rows.len(),
+                    group: p.group(),
                     groups: p.groups(to - from),
                     b: slice,
                     ldb,

@@ -333,19 +333,20 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
 ) {
     let bytes = (to - from).div_ceil(8);
     let whole = bytes / size_of::<u32>();
-    let start = job.meta.wrapping_add(strip.first * job.ld_meta + from / 8);
     let count = L::COUNT.cast_signed();
     let mut square = uninit::<f32, SQUARE>();
     let copy = pointer(&mut square);
     let (mut source, mut distance) = (copy.cast_const(), count);
     // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
     unsafe {
-        if (strip.rows, whole) == (L::COUNT, L::COUNT) && job.ld_meta.is_multiple_of(4) {
+        let adjacent = job.group == 1 && job.ld_meta.is_multiple_of(4);
+        if (strip.rows, whole) == (L::COUNT, L::COUNT) && adjacent {
             // Words of every row, a number of words apart.
-            (source, distance) = (start.cast(), (job.ld_meta / 4).cast_signed());
+            source = job.row_meta(strip.first).add(from / 8).cast();
+            distance = (job.ld_meta / 4).cast_signed();
         } else {
             for i in 0..strip.rows {
-                let meta = start.add(i * job.ld_meta);
+                let meta = job.row_meta(strip.first + i).add(from / 8);
                 let row = copy.add(i * L::COUNT);
                 if whole == L::COUNT {
                     l.store(row, l.load(meta.cast()));

@@ -127,7 +127,7 @@ unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
                 tile::<N, M>(&TileJob {
                     values: job.values.add(i * job.ld_values),
                     ld_values: job.ld_values,
-                    meta: job.meta.add(i * job.ld_meta),
+                    meta: job.row_meta(i),
                     ld_meta: job.ld_meta,
                     rows: 1,
                     groups: job.groups,

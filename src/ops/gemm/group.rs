@@ -24,6 +24,9 @@ impl Product<'_> {
         columns: *mut u32,
         c_tile: *mut f32,
     ) {
+        if cols.is_empty() {
+            return;
+        }
         let p = self.pattern;
         let ld_columns = p.row_values(k.len());
         if !k.is_empty() {
