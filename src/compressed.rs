@@ -143,18 +143,18 @@ impl<'a> CompressedRef<'a> {
     }
 
     /// How many values and bytes of metadata the view spans, its last row without padding; `None`
-    /// where that overflows.
-    pub(crate) fn spans(self) -> Option<(usize, usize)> {
+    /// for the one that overflows.
+    pub(crate) fn spans(self) -> (Option<usize>, Option<usize>) {
         if self.is_empty() {
-            return Some((0, 0));
+            return (Some(0), Some(0));
         }
         let span =
             |rows: usize, ld: usize, row: usize| (rows - 1).checked_mul(ld)?.checked_add(row);
         let p = self.pattern;
-        Some((
-            span(self.rows, self.ld_values, p.row_values(self.cols))?,
-            span(p.meta_rows(self.rows), self.ld_meta, p.row_meta(self.cols))?,
-        ))
+        (
+            span(self.rows, self.ld_values, p.row_values(self.cols)),
+            span(p.meta_rows(self.rows), self.ld_meta, p.row_meta(self.cols)),
+        )
     }
 
     /// Checks the leading dimensions against the pattern.
@@ -175,9 +175,10 @@ impl<'a> CompressedRef<'a> {
 
     fn within(self, values: usize, meta: usize) -> Result<(), Error> {
         self.leading_dimensions("ld_values", "ld_meta")?;
-        let overflow =
-            Error::Overflow { what: "the extent of a compressed matrix", value: usize::MAX };
-        let (v, m) = self.spans().ok_or(overflow)?;
+        let (Some(v), Some(m)) = self.spans() else {
+            let what = "the extent of a compressed matrix";
+            return Err(Error::Overflow { what, value: usize::MAX });
+        };
         for (argument, needed, len) in [("values", v, values), ("meta", m, meta)] {
             if needed > len {
                 return Err(Error::OutOfSlice { argument, needed, len });

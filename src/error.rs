@@ -2,6 +2,7 @@
 
 use crate::isa::Isa;
 use crate::pattern::{MAX_GROUP, Pattern};
+use std::fmt::{self, Display};
 
 /// The most threads of a pool.
 pub(crate) const MAX_THREADS: usize = 4096;
@@ -123,11 +124,11 @@ pub enum Error {
     },
 
     /// An extent exceeds the address space, or a size its documented limit.
-    #[error("{what} is too large: {value}")]
+    #[error("{what} is too large{}", TooLarge(*.value))]
     Overflow {
         /// Which extent or size.
         what: &'static str,
-        /// Its value, or `usize::MAX` where the value itself overflows.
+        /// Its value, or `usize::MAX` where the value itself overflows: the text then gives none.
         value: usize,
     },
 
@@ -208,4 +209,16 @@ pub enum Error {
         /// The number asked for.
         threads: usize,
     },
+}
+
+/// The end of a text: what is too large, or that there is no number for it.
+struct TooLarge(usize);
+
+impl Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            usize::MAX => f.write_str(" for the address space"),
+            value => write!(f, ": {value}"),
+        }
+    }
 }

@@ -490,6 +490,10 @@ static void texts(void)
     NAMED("7", SPNM_E_SHAPE, GEMM());
     kept.ld_values = 3;
     NAMED("3", SPNM_E_STRIDE, GEMM());
+    kept.ld_meta = SIZE_MAX / 2;
+    NAMED("`a.ld_meta` is too large: ", SPNM_E_OVERFLOW, GEMM());
+    b.row_stride = PTRDIFF_MAX;
+    NAMED("b is too large for the address space", SPNM_E_OVERFLOW, GEMM());
     rng.col0 = 6;
     NAMED("`col0` is 6,", SPNM_E_SHAPE, COMPRESS(SPNM_MVUE));
     EXPECT(SPNM_OK, DECOMPRESS());

@@ -90,7 +90,8 @@ impl Write for Text {
 }
 
 /// What was wrong in this thread's last call that returned an error: the argument and its value, in English,
-/// such as "rows of `out` is 3, but must be 2". At most 255 bytes; empty before the first error; never NULL.
+/// such as "rows of `out` is 3, but must be 2" (the argument alone where no number holds the value: the extent of a
+/// view that exceeds the address space). At most 255 bytes; empty before the first error; never NULL.
 ///
 /// A call that succeeds leaves the text alone, and so do calls of other threads. The pointer stays valid as
 /// long as the thread lives; its next error writes another text there. For logs, not for programs: texts may

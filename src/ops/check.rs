@@ -162,11 +162,17 @@ pub(super) fn compressed(names: &Names, a: CompressedRef<'_>) -> Result<Spans, E
         }
     }
     a.leading_dimensions(names.ld_values, names.ld_meta)?;
-    let overflow = |what| Error::Overflow { what, value: usize::MAX };
-    let (values, meta) = a.spans().ok_or(overflow(names.ld_values))?;
+    let (values, meta) = a.spans();
+    // A leading dimension that no memory has room for, or memory that ends too soon for one that fits.
+    let place = |argument, data: usize, size, count: Option<usize>, what, ld| {
+        let count = count.filter(|&count| span(0, 0, count, size).is_some());
+        let count = count.ok_or(Error::Overflow { what, value: ld })?;
+        span(data, 0, count, size).ok_or(Error::Overflow { what: argument, value: usize::MAX })
+    };
+    let (v, m) = (a.values.addr(), a.meta.addr());
     Ok(Spans {
-        values: span(a.values.addr(), 0, values, size_of::<f32>()).ok_or(overflow(names.values))?,
-        meta: span(a.meta.addr(), 0, meta, 1).ok_or(overflow(names.meta))?,
+        values: place(names.values, v, size_of::<f32>(), values, names.ld_values, a.ld_values)?,
+        meta: place(names.meta, m, 1, meta, names.ld_meta, a.ld_meta)?,
     })
 }
 

@@ -39,11 +39,24 @@ fn extents_beyond_the_address_space() {
     overflows(compress(&OPTIONS, m, raw(high, ROWS, INNER, 8, 1), out), "a", usize::MAX);
     // Leading dimensions.
     let (v, meta) = (t.values.as_mut_ptr(), t.meta.as_mut_ptr());
-    let out = raw_out(v, meta, (ROWS, INNER), (usize::MAX, 1));
-    let result = compress(&OPTIONS, m, a, out);
-    assert!(matches!(result, Err(Error::Overflow { value: usize::MAX, .. })), "{result:?}");
-    let bad = raw_in(v, meta, (ROWS, INNER), (4, usize::MAX));
-    assert!(matches!(validate(bad), Err(Error::Overflow { value: usize::MAX, .. })));
+    for ld in [usize::MAX, usize::MAX / 2, usize::MAX / 4] {
+        let out = raw_out(v, meta, (ROWS, INNER), (ld, 1));
+        overflows(compress(&OPTIONS, m, a, out), "`out.ld_values`", ld);
+        let out = raw_out(v, meta, (ROWS, INNER), (4, ld));
+        overflows(compress(&OPTIONS, m, a, out), "`out.ld_meta`", ld);
+        let (values, indices) =
+            (raw_in(v, meta, (ROWS, INNER), (ld, 1)), raw_in(v, meta, (ROWS, INNER), (4, ld)));
+        overflows(validate(values), "`a.ld_values`", ld);
+        overflows(validate(indices), "`a.ld_meta`", ld);
+        let c = t.c();
+        overflows(t.gemm(indices, b, c), "`a.ld_meta`", ld);
+    }
+    // Buffers so high that they would wrap around.
+    let high = std::ptr::without_provenance_mut::<f32>(usize::MAX - 15);
+    let bad = raw_in(high, meta, (ROWS, INNER), (4, 1));
+    overflows(validate(bad), "a.values", usize::MAX);
+    let bad = raw_in(v, high.cast::<u8>().wrapping_add(14), (ROWS, INNER), (4, 1));
+    overflows(validate(bad), "a.meta", usize::MAX);
     // Owned.
     for (rows, cols) in [(usize::MAX, 4), (4, usize::MAX), (1 << 40, 1 << 40)] {
         let want = Error::Overflow { what: "a compressed matrix", value: usize::MAX };

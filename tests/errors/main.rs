@@ -56,7 +56,11 @@ fn shape(result: Result<(), Error>, what: &'static str, got: usize, expected: us
 
 #[track_caller]
 fn overflows(result: Result<(), Error>, what: &'static str, value: usize) {
-    refused(result, Error::Overflow { what, value }, &[what, &value.to_string()]);
+    let says = match value {
+        usize::MAX => "too large for the address space".to_owned(),
+        value => format!("too large: {value}"),
+    };
+    refused(result, Error::Overflow { what, value }, &[what, &says]);
 }
 
 /// A view that no function may touch an element of.

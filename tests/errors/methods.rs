@@ -254,8 +254,7 @@ fn transposable_masks() {
         many,
     );
     let to = raw_out(vt, mt, (INNER, ROWS), (usize::MAX, 1));
-    let result = call(t.a(), None, Some(to));
-    assert!(matches!(result, Err(Error::Overflow { value: usize::MAX, .. })), "{result:?}");
+    overflows(call(t.a(), None, Some(to)), "`out_t.ld_values`", usize::MAX);
 
     for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
         let (options, want) = (OPTIONS.isa(isa), Error::Isa { isa });
