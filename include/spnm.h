@@ -524,7 +524,8 @@ const char *spnm_isa_name(uint32_t isa);
 
 /**
  * What was wrong in this thread's last call that returned an error: the argument and its value, in English,
- * such as "rows of `out` is 3, but must be 2". At most 255 bytes; empty before the first error; never NULL.
+ * such as "rows of `out` is 3, but must be 2" (the argument alone where no number holds the value: the extent of a
+ * view that exceeds the address space). At most 255 bytes; empty before the first error; never NULL.
  *
  * A call that succeeds leaves the text alone, and so do calls of other threads. The pointer stays valid as
  * long as the thread lives; its next error writes another text there. For logs, not for programs: texts may
@@ -638,7 +639,7 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * spnm_decompress, without the compressed form.
  *
  * Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
- * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Views
+ * Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. Views
  *   that interleave in one buffer (above) do not.
  * Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
  *
@@ -888,7 +889,7 @@ spnm_status spnm_compress_transposable(const struct spnm_options *options,
  * spnm_compress_transposable.
  *
  * Shapes: w and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
- * Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Views
+ * Aliasing: out may be w itself (the same elements at the same places); otherwise they must not overlap. Views
  *   that interleave in one buffer (above) do not.
  * Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
  *
@@ -919,7 +920,7 @@ spnm_status spnm_prune_transposable(const struct spnm_options *options,
  *   SPNM_MVUE draws; rng->col0 may be any column.
  * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
  *   thread; no working memory.
- * Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. NaN and
+ * Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. NaN and
  *   infinity stay as they are.
  *
  * SPNM_E_NULL         rng, a or out is NULL; a->data or out->data is NULL and the matrix has elements

@@ -109,7 +109,7 @@ pub unsafe extern "C" fn spnm_compress(
 /// spnm_decompress, without the compressed form.
 ///
 /// Shapes: a and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
-/// Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. Views
+/// Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. Views
 ///   that interleave in one buffer (above) do not.
 /// Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
 ///

@@ -64,7 +64,7 @@ pub struct spnm_analysis {
 ///   SPNM_MVUE draws; rng->col0 may be any column.
 /// Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
 ///   thread; no working memory.
-/// Aliasing: out may be a itself (the same data and strides); otherwise they must not overlap. NaN and
+/// Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. NaN and
 ///   infinity stay as they are.
 ///
 /// SPNM_E_NULL         rng, a or out is NULL; a->data or out->data is NULL and the matrix has elements

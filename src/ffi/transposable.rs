@@ -86,7 +86,7 @@ pub unsafe extern "C" fn spnm_compress_transposable(
 /// spnm_compress_transposable.
 ///
 /// Shapes: w and out are rows x cols, of any strides each. 0 rows or columns are a valid no-op.
-/// Aliasing: out may be w itself (the same data and strides); otherwise they must not overlap. Views
+/// Aliasing: out may be w itself (the same elements at the same places); otherwise they must not overlap. Views
 ///   that interleave in one buffer (above) do not.
 /// Formula, Units, Determinism, Threads and memory, NaN: as for spnm_compress_transposable.
 ///

@@ -19,7 +19,7 @@ use common::{Data, Dense, Order, levels, same_bits, view, view_mut};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, Error, Isa, MatMut, MatRef, Method, Options, Pattern,
     Pool, Rng, Scratch, compress, compress_transposable, decompress, gemm, prune, prune_gemm,
-    prune_in_place, prune_transposable, prune_transposable_in_place, validate,
+    prune_in_place, prune_threshold, prune_transposable, prune_transposable_in_place, validate,
 };
 use std::collections::HashSet;
 use std::ptr::{null, null_mut};

@@ -255,6 +255,59 @@ fn in_place_through_two_views() {
     assert!(same_bits(&data, &want));
 }
 
+/// A stride by which no element is reached says nothing about where elements are: single rows, columns and elements in
+/// place, whatever it is.
+#[test]
+fn in_place_with_strides_that_are_not_used() {
+    let whole = Data::new(6).matrix(1, 64);
+    let m = Method::Magnitude;
+    for (rows, cols, a, out) in [
+        (1, 8, (8, 1), (1, 1)),
+        (1, 8, (isize::MAX, -1), (isize::MIN, -1)),
+        (8, 1, (1, 1), (1, 8)),
+        (8, 1, (-3, 5), (-3, isize::MIN)),
+        (1, 1, (0, 0), (7, -9)),
+    ] {
+        let first = if a.0.min(a.1) < 0 { 30 } else { 0 };
+        let at = |i: usize, j: usize| {
+            first + i as isize * stride(rows, a.0) + j as isize * stride(cols, a.1)
+        };
+        let places: Vec<usize> = (0..rows)
+            .flat_map(|i| (0..cols).map(move |j| (i, j)))
+            .map(|(i, j)| usize::try_from(at(i, j)).expect("an element of the buffer"))
+            .collect();
+        let apart: Vec<f32> = places.iter().map(|&e| whole[e]).collect();
+        type Call = fn(MatRef<'_>, MatMut<'_>) -> Result<(), Error>;
+        let calls: [Call; 3] = [
+            |a, out| prune(&OPTIONS, Method::Magnitude, P, a, out),
+            |a, out| prune_transposable(&OPTIONS, a, out),
+            |a, out| prune_threshold(&OPTIONS, Rng::new(1, 1), 1.5, a, out),
+        ];
+        for call in calls {
+            let mut pruned = vec![0.0; rows * cols];
+            call(view(&apart, rows, cols), view_mut(&mut pruned, rows, cols)).expect("prune");
+            let mut want = whole.clone();
+            places.iter().zip(pruned).for_each(|(&e, x)| want[e] = x);
+            let mut buffer = whole.clone();
+            let data = buffer.as_mut_ptr().wrapping_offset(first);
+            call(raw(data, rows, cols, a.0, a.1), raw_mut(data, rows, cols, out.0, out.1))
+                .expect("in place");
+            assert!(same_bits(&buffer, &want), "{rows} x {cols}, {a:?}, {out:?}");
+        }
+    }
+    // A stride that is used.
+    let mut buffer = whole.clone();
+    let data = buffer.as_mut_ptr();
+    overlaps(prune(&OPTIONS, m, P, raw(data, 8, 1, 8, 1), raw_mut(data, 8, 1, 1, 1)), "out", "a");
+    overlaps(prune(&OPTIONS, m, P, raw(data, 2, 8, 8, 1), raw_mut(data, 2, 8, 9, 1)), "out", "a");
+    assert!(same_bits(&buffer, &whole), "a refused call wrote");
+}
+
+/// The stride, if it is used.
+fn stride(count: usize, stride: isize) -> isize {
+    if count > 1 { stride } else { 0 }
+}
+
 /// With one leading dimension, but elements of a row that are not neighbours: 0 and 3 of each row, among which 2 and 3
 /// lie.
 #[test]
