@@ -494,6 +494,8 @@ static void texts(void)
     NAMED("`a.ld_meta` is too large: ", SPNM_E_OVERFLOW, GEMM());
     b.row_stride = PTRDIFF_MAX;
     NAMED("b is too large for the address space", SPNM_E_OVERFLOW, GEMM());
+    NAMED("`rows` is too large: ", SPNM_E_OVERFLOW,
+          spnm_compressed_layout(SIZE_MAX / 2, 8, 2, 4, 1, &now.ld_values, &now.ld_meta));
     rng.col0 = 6;
     NAMED("`col0` is 6,", SPNM_E_SHAPE, COMPRESS(SPNM_MVUE));
     EXPECT(SPNM_OK, DECOMPRESS());

@@ -67,23 +67,23 @@ pub(super) fn output(argument: &'static str, view: MatRef<'_>) -> Result<Span, E
 /// the least such are the strides over their greatest common divisor, crosswise.
 fn self_aliasing(view: MatRef<'_>) -> bool {
     let (r, c) = (view.row_stride.unsigned_abs(), view.col_stride.unsigned_abs());
-    let (mut g, mut rest) = (r, c);
-    while rest != 0 {
-        (g, rest) = (rest, g % rest);
-    }
-    match g {
+    match gcd(r, c) {
         0 => view.rows > 1 || view.cols > 1,
-        _ => c / g < view.rows && r / g < view.cols,
+        g => c / g < view.rows && r / g < view.cols,
     }
 }
 
 /// The limits of A's shape, whichever form it has.
 fn shape_of_a(rows: usize, groups: usize) -> Result<(), Error> {
-    if rows as u64 >= MAX_ROWS {
-        return Err(Error::Overflow { what: "rows of `a`", value: rows });
-    }
-    if groups as u64 >= MAX_GROUPS {
-        return Err(Error::Overflow { what: "groups in a row of `a`", value: groups });
+    shape(("rows of `a`", rows), ("groups in a row of `a`", groups))
+}
+
+/// These limits, by the names that rows and groups have.
+fn shape(rows: (&'static str, usize), groups: (&'static str, usize)) -> Result<(), Error> {
+    for ((what, value), limit) in [(rows, MAX_ROWS), (groups, MAX_GROUPS)] {
+        if value as u64 >= limit {
+            return Err(Error::Overflow { what, value });
+        }
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ pub(super) fn compressed(names: &Names, a: CompressedRef<'_>) -> Result<Spans, E
 /// The smallest leading dimensions of a compressed matrix: values in elements, metadata in bytes.
 #[cfg(feature = "capi")]
 pub(crate) fn layout(rows: usize, cols: usize, p: Pattern) -> Result<(usize, usize), Error> {
-    shape_of_a(rows, p.groups(cols))?;
+    shape(("`rows`", rows), ("groups in `cols`", p.groups(cols)))?;
     let (values, meta) = (p.row_values(cols), p.row_meta(cols));
     let parts = [
         ("`ld_values`", rows, values, size_of::<f32>()),
