@@ -37,10 +37,12 @@ private:
     spnm_status status_;
 };
 
-// Throws what is not SPNM_OK, with the text of spnm_last_error: spnm::check(spnm_gemm(...)).
+// Throws what is not SPNM_OK, with the text of spnm_last_error: spnm::check(spnm_gemm(...)). Where this thread has
+// none, as the call was another thread's, with that of spnm_status_message.
 inline void check(spnm_status status) {
     if (status != SPNM_OK) {
-        throw error(status, spnm_last_error());
+        const char *what = spnm_last_error();
+        throw *what != 0 ? error(status, what) : error(status);
     }
 }
 #endif

@@ -68,6 +68,11 @@ int main() {
     // Errors, both ways.
     int thrown = 0;
     try {
+        spnm::check(SPNM_E_SHAPE); // of another thread: none in this one so far
+    } catch (const spnm::error &e) {
+        thrown += e.status() == SPNM_E_SHAPE && std::strcmp(e.what(), spnm_status_message(SPNM_E_SHAPE)) == 0;
+    }
+    try {
         spnm::compressed wrong(4, 4, 3, 4);
     } catch (const spnm::error &e) {
         thrown += e.status() == SPNM_E_PATTERN && std::strstr(e.what(), "3:4 ") != nullptr;
@@ -82,7 +87,7 @@ int main() {
     } catch (const std::exception &e) {
         thrown += std::strcmp(e.what(), spnm_status_message(SPNM_E_MEMORY)) == 0;
     }
-    CHECK(thrown == 3);
+    CHECK(thrown == 4);
     CHECK(reinterpret_cast<std::uintptr_t>(shared.values()) % 64 == 0);
     spnm::pool unchanged;
     CHECK(spnm::pool::create(0, unchanged) == SPNM_E_OPTION && unchanged.get() == nullptr);
