@@ -216,6 +216,61 @@ fn every_level_equals_the_reference() {
     assert!(number > 30, "{number} cases");
 }
 
+/// `Keep` takes what is not zero as it is: a NaN's sign and payload, a signalling one too, infinities and subnormals; and a
+/// zero, of either sign, as +0.
+#[test]
+fn keep_takes_every_bit_as_it_is() {
+    let bits = [
+        0x7FC1_2345u32, // quiet, with a payload
+        0xFFC0_0001,
+        0x7F81_2345, // signalling
+        0xFF80_0001,
+        0x7F80_0000, // infinities
+        0xFF80_0000,
+        0x0000_0001, // subnormals
+        0x8000_0001,
+        0x8000_0000, // zeros
+        0x0000_0000,
+        0xC123_4567,
+    ];
+    for (number, rows_of_group) in [1].into_iter().chain(GROUPS).enumerate() {
+        let p = grouped(Pattern::ALL[(3 * number + 1) % 10], rows_of_group);
+        let (rows, cols) = (2 * p.group() + 1, 37 * p.m() + p.m() / 2 + number % 2);
+        let mut dense = vec![0.0f32; rows * cols];
+        for (i, row) in dense.chunks_exact_mut(cols).enumerate() {
+            for (j, x) in row.iter_mut().enumerate() {
+                // The first N positions of a group, or the last, or what of these is there.
+                let at =
+                    if (j / p.m()).is_multiple_of(2) { j % p.m() } else { p.m() - 1 - j % p.m() };
+                if at < p.n() {
+                    *x = f32::from_bits(bits[(7 * i + j) % bits.len()]);
+                } else if (i + j).is_multiple_of(3) {
+                    *x = -0.0;
+                }
+            }
+        }
+        let want: Vec<u32> =
+            dense.iter().map(|x| if *x == 0.0 { 0 } else { x.to_bits() }).collect();
+        for isa in levels() {
+            for order in ORDERS {
+                let options = Options::new().isa(isa);
+                let what = format!("{p}, {rows} x {cols}, {isa:?}, {order:?}");
+                let a = Dense::new(&dense, rows, cols, order, 1);
+                let mut pruned = a.clone();
+                prune(&options, Method::Keep, p, a.view(), pruned.view_mut()).expect("prune");
+                let got: Vec<u32> = pruned.data().iter().map(|x| x.to_bits()).collect();
+                assert_eq!(got, want, "prune: {what}");
+                let mut kept = Compressed::new(rows, cols, p).expect("memory");
+                compress(&options, Method::Keep, a.view(), kept.as_mut()).expect("compress");
+                let mut expanded = a.clone();
+                decompress(&options, kept.as_ref(), expanded.view_mut()).expect("decompress");
+                let got: Vec<u32> = expanded.data().iter().map(|x| x.to_bits()).collect();
+                assert_eq!(got, want, "compress: {what}");
+            }
+        }
+    }
+}
+
 /// Several staged blocks and slices of a product, and every height of a block of rows.
 #[test]
 fn long_products() {

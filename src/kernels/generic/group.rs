@@ -152,7 +152,9 @@ pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
                 };
                 // The addition makes +0 of -0.
                 let y = l.add(l.mul(x, factor), zero);
-                store(l, values.add(k), l.select(l.eq(y, y), y, nan), count);
+                // A NaN that its block is not poisoned by is one that `Keep` keeps as it is, bit by bit.
+                let y = l.select(l.eq(x, x), y, x);
+                store(l, values.add(k), l.select(l.eq(factor, factor), y, nan), count);
                 k += L::COUNT;
             }
         }
