@@ -124,8 +124,8 @@ impl<'a> CompressedRef<'a> {
     }
 
     /// The part of `rows` x `cols` whose first entry is that of row `row` and group `group`, a
-    /// multiple of 8 (so that its indices begin on a byte). The row is the first of those that
-    /// share its indices, or the part ends with the last of them.
+    /// multiple of 8 (so that its indices begin on a byte). Its metadata begins with that of the row: where this is
+    /// not the first of those that share it, the reader must know how many of them are not in the part.
     pub(crate) const fn part(self, row: usize, group: usize, rows: usize, cols: usize) -> Self {
         let p = self.pattern;
         let shared = row / p.group();

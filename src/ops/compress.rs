@@ -114,7 +114,8 @@ pub(super) struct Target {
     pub(super) stream: bool,
 }
 
-// SAFETY: pointers to memory that tasks share out by rows.
+// SAFETY: pointers to memory of which each task writes rows of its own, or of every row whole bytes of its own (the groups of
+// its rows, in the transpose of a matrix).
 unsafe impl Sync for Target {}
 
 impl Target {

@@ -129,7 +129,8 @@ unsafe fn compress_group(
     };
     let MatRef { data, row_stride, rows, cols, .. } = a;
     // SAFETY: the kernels are of a level that the CPU has; the buffers hold COLS columns' norms and
-    // what is kept of them, at most half; the caller's promise.
+    // what is kept of them, at most half (of a last group that is short, too: COLS is a multiple of every m); the
+    // caller's promise.
     unsafe {
         norm(&NormJob { a: data, row_stride, rows, cols, norms });
         kernels.of(pattern).compress_rows[selector.words()](&CompressJob {

@@ -94,8 +94,9 @@ pub fn prune(
         let part = (row..row + rows, col..col + cols);
         let target = Target::new(values, ld_values, meta, ld_meta);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
-        // written; n <= m / 2 values and at most two bits of metadata an entry fit the buffers, which are written
-        // before they are read.
+        // written. The buffers, which are written before they are read, hold n <= m / 2 values and at most two bits of
+        // metadata for each of TILE entries; a last group that is short counts whole, which leaves a tile within TILE
+        // as its width is a multiple of 16.
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
             compress_block(kernels, pattern, method, a, (row, col), target);
