@@ -9,6 +9,10 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_h
 use std::sync::{Once, OnceLock};
 
 /// Runs an entry that computes nothing in floating point.
+///
+/// Never inlined: the compiler does not order what is computed in floating point with the assembly by which [`compute`] sets
+/// the environment, unless it is behind a call.
+#[inline(never)]
 pub(super) fn guard(entry: impl FnOnce() -> Result<(), Refused>) -> spnm_status {
     silence();
     let outer = INSIDE.replace(true);
