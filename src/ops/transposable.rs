@@ -79,7 +79,7 @@ pub fn compress_transposable(
 ) -> Result<(), Error> {
     let (out, out_t) = (out.map(|out| out.view), out_t.map(|out| out.view));
     if out.is_none() && out_t.is_none() {
-        return Err(Error::Null { argument: "out` and `out_t" });
+        return Err(Error::Null { argument: "out and out_t" });
     }
     [out, out_t].into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
     if let Some(out) = out {

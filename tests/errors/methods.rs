@@ -154,7 +154,7 @@ fn transposable_masks() {
     let out = || Some(raw_out(v, m, (ROWS, INNER), (4, 1)));
     let out_t = || Some(raw_out(vt, mt, (INNER, ROWS), (2, 1)));
 
-    is_null(call(w, None, None), "out` and `out_t");
+    is_null(call(w, None, None), "out and out_t");
     let no = raw(null(), ROWS, INNER, 8, 1);
     is_null(call(no, out(), out_t()), "w");
     is_null(call(w, Some(raw_out(null_mut(), m, (4, 8), (4, 1))), None), "out.values");
