@@ -64,7 +64,8 @@ pub enum Method {
     /// variance (this up to twice as much) and costs less. A group with at most 2 non-zeros is returned as it is.
     ///
     /// The definition of the bits can draw the last entry of a group twice: where rounding carries the second draw
-    /// past what the first has left, as in sums of a few subnormals and, for m above 4, in fewer than one group in 10^8.
+    /// past what the first has left, as in sums of a few subnormals and, for m above 4 where the first drew the last entry,
+    /// for a few of 2^23 second draws: in up to about one group in 10^6 where last entries dominate, in fewer elsewhere.
     /// The group then holds that index twice, which [`validate`](crate::validate) reports,
     /// [`gemm`](crate::gemm) adds twice and [`decompress`](crate::decompress) writes once.
     MvueApprox(Rng),
