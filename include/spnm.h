@@ -610,7 +610,7 @@ spnm_status spnm_compressed_layout(size_t rows,
  * Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
  * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
  *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
- *   are kept come out as +0.
+ *   are kept come out as +0; what SPNM_SOFT_THRESHOLD makes a zero, |x| = t, keeps its sign.
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data, out->values or
  *                     out->meta is NULL and the matrix has elements

@@ -39,7 +39,7 @@ use crate::rng::Rng;
 ///
 /// In every method but [`Keep`](Method::Keep) a NaN or infinity, or a sum of magnitudes that is not finite, poisons its
 /// group: all N values become NaN, at indices 0 .. N. It never vanishes. Zeros that are kept come
-/// out as +0.
+/// out as +0; what [`SoftThreshold`](Method::SoftThreshold) makes a zero keeps its sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Method {
