@@ -9,7 +9,8 @@
  *
  * Rules that hold for every function:
  *
- * - A call either succeeds, or returns an error and has written nothing (SPNM_E_PANIC, a bug, excepted).
+ * - A call either succeeds, or returns an error and has written nothing (but SPNM_E_PANIC, a bug; and the place
+ *   of malformed metadata, which spnm_validate writes with SPNM_E_META).
  *   Everything is checked before anything is written: struct pointers and out-pointers for NULL first, then
  *   options, method (and its rng), reserved fields, pattern and dtype; then sizes with NULL data, strides,
  *   overflow and overlap; whether the CPU has the level asked for, and SPNM_KEEP's groups, last. Where several
@@ -29,8 +30,8 @@
  * - A call takes less than 112 KiB of the calling thread's stack, so that it fits the smallest that C libraries
  *   give by default (128 KiB). Threads of a pool bring theirs.
  * - There is no global state but what the first calls set up: the detected instruction set, the text of
- *   spnm_build_info, and a panic hook that silences this library's own panics; each thread's spnm_last_error;
- *   and the working memory that products without a pool leave for later ones, at most 16 blocks below 1 MiB
+ *   spnm_build_info, and a panic hook that silences this library's own panics; from the first pool on a count of
+ *   forks, by a handler that stays (pthread_atfork); each thread's spnm_last_error; and the working memory that products without a pool leave for later ones, at most 16 blocks below 1 MiB
  *   each (see spnm_gemm).
  * - Every bit that comes out is the same on every instruction set and for every number of threads. On x86-64
  *   and AArch64 it is so whatever the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which
@@ -38,9 +39,9 @@
  *   must be the default. Only the payloads of computed NaNs are unspecified.
  * - Overlap of an output with another operand: where one of the two is a compressed matrix, its values and its
  *   meta each count as all the bytes from their first to their last, gaps between rows included, and so does a
- *   dense matrix beside them. Two dense views may interleave in one buffer: column or row ranges with one leading
- *   dimension, or views whose strides have a common factor that keeps their elements apart (real and imaginary
- *   parts).
+ *   dense matrix beside them. Two dense views may interleave in one buffer: column ranges with contiguous rows
+ *   (col_stride 1) and one leading dimension, row ranges with contiguous columns (row_stride 1) and one, or views
+ *   whose strides have a common factor that keeps their elements apart (real and imaginary parts).
  * - Extents are limited to the address space, rows of A to 2^31 - 1, its groups in a row to 2^32 - 1.
  *
  * A minimal program:
@@ -506,9 +507,9 @@ const char *spnm_status_message(spnm_status status);
 /**
  * The level that SPNM_ISA_AUTO means: the highest that the CPU has, lowered by
  * SPNM_MAX_ISA=portable|avx2|avx512|neon where that is set in the environment before the first call
- * that needs it. The variable never raises the level; any other value changes nothing, except
- * "reference": the scalar definition of the bits, which has no number and counts as
- * SPNM_ISA_PORTABLE here.
+ * that needs it (names in any case, blanks around them ignored). The variable never raises the level;
+ * any other value changes nothing, except "reference": the scalar definition of the bits, which has no
+ * number and counts as SPNM_ISA_PORTABLE here.
  */
 uint32_t spnm_isa_effective(void);
 
@@ -741,8 +742,9 @@ spnm_status spnm_validate(const struct spnm_compressed *a,
  * Aliasing: c must not overlap b; views that interleave in one buffer (above) do not. Nor may c overlap
  *   a->values or a->meta, as ranges of addresses.
  * NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
- *   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
- *   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
+ *   infinity in B reaches C through kept entries alone. An index that points past inner counts as a
+ *   zero of alpha's sign times +0, whatever its value: all that it can do is turn a sum of -0 into +0.
+ *   beta = 0 ignores what C holds.
  *
  * SPNM_E_NULL         a, b or c is NULL; a->values, a->meta, b->data or c->data is NULL and that matrix
  *                     has elements

@@ -18,8 +18,8 @@ impl Isa {
     }
 
     /// What a call without an explicit level uses: the highest that the CPU has, lowered by
-    /// `SPNM_MAX_ISA` (`reference`, `portable`, `avx2`, `avx512`, `neon`) where that is set when the first call
-    /// is made. The variable never raises the level; a value that is none of these, or that names
+    /// `SPNM_MAX_ISA` (`reference`, `portable`, `avx2`, `avx512`, `neon`, in any case, blanks around it ignored) where that
+    /// is set when the first call is made. The variable never raises the level; a value that is none of these, or that names
     /// another architecture's level, changes nothing.
     #[must_use]
     pub fn effective() -> Self {

@@ -136,8 +136,9 @@ pub enum Error {
     ///
     /// Where one of the two is compressed, its values and its metadata each count as all the addresses from their first
     /// to their last, gaps between rows included, and so does a dense view beside them. Two dense views may interleave in
-    /// one buffer: column or row ranges with one leading dimension, or views whose strides have a common factor that keeps
-    /// their elements apart, as real and imaginary parts have.
+    /// one buffer: column ranges with contiguous rows (`col_stride` 1) and one leading dimension, row ranges with contiguous
+    /// columns (`row_stride` 1) and one, or views whose strides have a common factor that keeps their elements apart, as
+    /// real and imaginary parts have.
     #[error("the output `{output}` overlaps `{other}`")]
     Overlap {
         /// The output.

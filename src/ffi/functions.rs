@@ -256,8 +256,9 @@ pub unsafe extern "C" fn spnm_validate(
 /// Aliasing: c must not overlap b; views that interleave in one buffer (above) do not. Nor may c overlap
 ///   a->values or a->meta, as ranges of addresses.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or
-///   infinity in B reaches C through kept entries alone. An index that points past inner multiplies
-///   by +0: all that it can do is turn a sum of -0 into +0. beta = 0 ignores what C holds.
+///   infinity in B reaches C through kept entries alone. An index that points past inner counts as a
+///   zero of alpha's sign times +0, whatever its value: all that it can do is turn a sum of -0 into +0.
+///   beta = 0 ignores what C holds.
 ///
 /// SPNM_E_NULL         a, b or c is NULL; a->values, a->meta, b->data or c->data is NULL and that matrix
 ///                     has elements

@@ -80,9 +80,9 @@ pub extern "C" fn spnm_status_message(status: spnm_status) -> *const c_char {
 
 /// The level that SPNM_ISA_AUTO means: the highest that the CPU has, lowered by
 /// SPNM_MAX_ISA=portable|avx2|avx512|neon where that is set in the environment before the first call
-/// that needs it. The variable never raises the level; any other value changes nothing, except
-/// "reference": the scalar definition of the bits, which has no number and counts as
-/// SPNM_ISA_PORTABLE here.
+/// that needs it (names in any case, blanks around them ignored). The variable never raises the level;
+/// any other value changes nothing, except "reference": the scalar definition of the bits, which has no
+/// number and counts as SPNM_ISA_PORTABLE here.
 #[unsafe(no_mangle)]
 pub extern "C" fn spnm_isa_effective() -> u32 {
     let mut number = SPNM_ISA_PORTABLE;

@@ -274,9 +274,9 @@ pub(super) fn same_or_apart(
 
 /// No element of the output is an element of the other view.
 ///
-/// Views of one buffer may interleave. Of two column (or row) ranges with one leading dimension, be it negative, this is
-/// seen exactly; and of views whose strides have a common factor, as real and imaginary parts have, where that keeps them
-/// apart. Otherwise ranges of addresses that meet count as an overlap.
+/// Views of one buffer may interleave. Of two column ranges with contiguous rows (or row ranges with contiguous columns) and
+/// one leading dimension, be it negative, this is seen exactly; and of views whose strides have a common factor, as real and
+/// imaginary parts have, where that keeps them apart. Otherwise ranges of addresses that meet count as an overlap.
 pub(super) fn views_apart(
     output: &'static str,
     (a, a_span): (MatRef<'_>, &Span),
