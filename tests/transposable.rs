@@ -179,6 +179,8 @@ fn every_level_equals_the_reference() {
         (1, 1030),
         (1030, 1),
         (130, 2),
+        (40, 700),
+        (700, 16),
     ];
     let mut count = 0usize;
     for (rows, cols) in edges.chain(larger) {

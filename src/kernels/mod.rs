@@ -227,7 +227,7 @@ pub(crate) struct KeptRows {
 
 /// Choose the masks of the 4 x 4 tiles of a matrix W, and write what they keep in 2:4 form.
 ///
-/// The job's own matrix, `rows` x `cols`, is W or its transpose, whichever has its columns contiguous.
+/// The job's own matrix, `rows` x `cols`, is W or its transpose, whichever is faster: mostly that with its columns contiguous.
 pub(crate) struct TransposableJob {
     pub(crate) a: *const f32,
     pub(crate) row_stride: isize,

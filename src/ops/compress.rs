@@ -114,8 +114,8 @@ pub(super) struct Target {
     pub(super) stream: bool,
 }
 
-// SAFETY: pointers to memory of which each task writes rows of its own, or of every row whole bytes of its own (the groups of
-// its rows, in the transpose of a matrix).
+// SAFETY: pointers to memory of which each task writes rows of its own, or, of rows that it shares with others, whole bytes of
+// its own.
 unsafe impl Sync for Target {}
 
 impl Target {

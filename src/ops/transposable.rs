@@ -15,9 +15,12 @@ use crate::pool;
 
 const PATTERN: Pattern = Pattern::N2M4;
 
-/// Rows of which a task takes a multiple: whole bytes of the transpose's metadata (two tiles), and
-/// whole lines of its values, which a vector kernel writes at once.
+/// Rows, or columns, of which a task takes a multiple: whole bytes of the metadata that lies along them (two tiles), and
+/// whole lines of the values, which a vector kernel writes at once.
 const UNIT: usize = 32;
+
+/// Rows that are shared out by columns, as they would make one or two tasks.
+const FEW_ROWS: usize = 2 * UNIT;
 
 /// Prunes `w` by transposable masks and compresses it and its transpose, in one pass.
 ///
@@ -102,23 +105,22 @@ pub fn compress_transposable(
         return Ok(());
     }
 
-    // What the kernel calls its matrix: W, or its transpose where that has its columns contiguous.
-    let (a, transposed) = by_memory(w);
+    // What the kernel calls its matrix: W or its transpose.
+    let (a, transposed) = for_lanes(w, kernels.lanes);
     let (along, across) = if transposed { (out_t, out) } else { (out, out_t) };
     let (along, across) = (along.map(Target::of), across.map(Target::of));
-    let block = pool::rows_of_tasks(options.pool, a.rows, UNIT);
-    pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
-        let first = task * block;
-        let part = a.part(first..a.rows.min(first + block), 0..a.cols);
-        // The part's rows of `along`; of every row of `across` the values and indices of its groups.
-        let along = along.as_ref().map(|to| {
-            rows_from(to, to.values.wrapping_add(first * to.ld_values), first * to.ld_meta)
-        });
-        let across =
-            across.as_ref().map(|to| rows_from(to, to.values.wrapping_add(first / 2), first / 8));
-        // SAFETY: everything was checked above; `first` is a multiple of 8, so tasks write different
+    // Few rows are shared out by columns.
+    let by_columns = a.rows <= FEW_ROWS && a.rows < a.cols;
+    let side = if by_columns { a.cols } else { a.rows };
+    let block = pool::rows_of_tasks(options.pool, side, UNIT);
+    pool::run(options.pool, side.div_ceil(block), |task, _| {
+        let part = task * block..side.min((task + 1) * block);
+        let (rows, cols) = if by_columns { (0..a.rows, part) } else { (part, 0..a.cols) };
+        let along = along.as_ref().map(|to| rows_from(to, rows.start, cols.start));
+        let across = across.as_ref().map(|to| rows_from(to, cols.start, rows.start));
+        // SAFETY: everything was checked above; parts begin at multiples of 8, so tasks write different
         // bytes; the kernels are of a level that the CPU has.
-        unsafe { (kernels.transposable)(&job(part, transposed, along, across)) };
+        unsafe { (kernels.transposable)(&job(a.part(rows, cols), transposed, along, across)) };
     });
     Ok(())
 }
@@ -150,7 +152,7 @@ pub fn prune_transposable(
     let out_span = check::output("out", to)?;
     check::same_or_apart("out", (to, &out_span), "w", (w, &w_span))?;
     let kernels = kernels_for(options.isa)?;
-    let (a, transposed) = by_memory(w);
+    let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };
     for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
         let (mut values, mut meta) =
@@ -187,10 +189,19 @@ pub fn prune_transposable_in_place(options: &Options<'_>, w: MatMut<'_>) -> Resu
     prune_transposable(options, w.view, w)
 }
 
-/// W, or its transpose where that is closer to having its columns contiguous; whether it is the latter.
-fn by_memory(w: MatRef<'_>) -> (MatRef<'_>, bool) {
-    let transposed = w.col_stride != 1
-        && (w.row_stride == 1 || w.row_stride.unsigned_abs() < w.col_stride.unsigned_abs());
+/// W or its transpose, and whether it is the latter: with the long side along the lanes where the other would leave many of
+/// them idle, which costs more than entries read one by one; else whichever is closer to having its columns contiguous.
+/// What becomes of a tile does not depend on it.
+fn for_lanes(w: MatRef<'_>, lanes: usize) -> (MatRef<'_>, bool) {
+    let (short, long) = (w.rows.min(w.cols), w.rows.max(w.cols));
+    // A lane takes the four columns of a tile. Three idle to five at work are too many still.
+    let idle = short.next_multiple_of(4 * lanes) - short;
+    let transposed = if idle >= short / 5 * 3 && long / 2 > short {
+        w.rows > w.cols
+    } else {
+        w.col_stride != 1
+            && (w.row_stride == 1 || w.row_stride.unsigned_abs() < w.col_stride.unsigned_abs())
+    };
     (if transposed { w.t() } else { w }, transposed)
 }
 
@@ -214,13 +225,10 @@ fn all_apart(w: &Span, outputs: &[(&Names, Option<Spans>); 2]) -> Result<(), Err
     Ok(())
 }
 
-fn rows_from(to: &Target, values: *mut f32, meta: usize) -> KeptRows {
-    KeptRows {
-        values,
-        ld_values: to.ld_values,
-        meta: to.meta.wrapping_add(meta),
-        ld_meta: to.ld_meta,
-    }
+/// The output's rows from `row` on, and of each what is kept from column `col` on.
+fn rows_from(to: &Target, row: usize, col: usize) -> KeptRows {
+    let Target { values, ld_values, meta, ld_meta, .. } = to.part(PATTERN, row, col);
+    KeptRows { values, ld_values, meta, ld_meta }
 }
 
 fn job(
