@@ -185,8 +185,8 @@ pub fn decompress(
     Ok(())
 }
 
-/// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows. Where its columns are contiguous, tile
-/// below tile, so that what follows in memory is not far behind.
+/// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows, or by columns where one tile holds all rows.
+/// Where columns are contiguous, tile below tile, so that what follows in memory is not far behind.
 pub(super) fn for_each_tile(
     options: &Options<'_>,
     out: MatRef<'_>,
@@ -197,16 +197,20 @@ pub(super) fn for_each_tile(
         return;
     }
     let MatRef { rows, cols, .. } = out;
-    let block = match out.row_stride {
-        1 => pool::rows_of_tasks(options.pool, rows, tile_rows),
-        _ => tile_rows,
+    let (tall, wide) = if rows <= tile_rows {
+        (rows, pool::rows_of_tasks(options.pool, cols, tile_cols))
+    } else if out.row_stride == 1 {
+        (pool::rows_of_tasks(options.pool, rows, tile_rows), cols)
+    } else {
+        (tile_rows, cols)
     };
-    pool::run(options.pool, rows.div_ceil(block), |task, _| {
-        let first = task * block;
-        let last = rows.min(first + block);
-        for col in (0..cols).step_by(tile_cols) {
-            for row in (first..last).step_by(tile_rows) {
-                work(row, col, tile_rows.min(last - row), tile_cols.min(cols - col));
+    let abreast = cols.div_ceil(wide);
+    pool::run(options.pool, rows.div_ceil(tall) * abreast, |task, _| {
+        let (top, left) = (task / abreast * tall, task % abreast * wide);
+        let (bottom, right) = (rows.min(top + tall), cols.min(left + wide));
+        for col in (left..right).step_by(tile_cols) {
+            for row in (top..bottom).step_by(tile_rows) {
+                work(row, col, tile_rows.min(bottom - row), tile_cols.min(right - col));
             }
         }
     });
