@@ -1,7 +1,8 @@
 //! Back from N:M form to a dense row.
 
 use super::Lanes;
-use super::lanes::{MAX_LANES, copy_elements, unpack_codes};
+use super::compress::{pointer, uninit};
+use super::lanes::{MAX_LANES, copy_in, copy_out, unpack_codes};
 use crate::kernels::ExpandJob;
 use crate::pattern::index_bits;
 
@@ -41,16 +42,17 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                         l.load_runs::<N>(values.add(g * N))
                     } else {
                         let mut padded = [0.0; 8 * MAX_LANES];
-                        copy_elements(values.add(g * N), padded.as_mut_ptr(), (groups - g) * N);
+                        copy_in(l, values.add(g * N), padded.as_mut_ptr(), (groups - g) * N);
                         l.load_runs::<N>(padded.as_ptr())
                     };
                     let x: [_; M] = spread(l, kept, code);
                     if whole {
                         l.store_runs(out.add(g * M), x);
                     } else {
-                        let mut padded = [0.0; 16 * MAX_LANES];
-                        l.store_runs(padded.as_mut_ptr(), x);
-                        copy_elements(padded.as_ptr(), out.add(g * M), job.cols - g * M);
+                        // No more is read of the buffer than is written first.
+                        let mut padded = uninit::<f32, { 16 * MAX_LANES }>();
+                        l.store_runs(pointer(&mut padded), x);
+                        copy_out(l, pointer(&mut padded), out.add(g * M), job.cols - g * M);
                     }
                 }
                 v += L::COUNT;

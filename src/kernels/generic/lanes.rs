@@ -289,6 +289,46 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
     }
 }
 
+/// Copies `count` elements to a buffer of whole vectors, zeros behind them in the last.
+///
+/// By vectors, as what is loaded from the buffer next: a load waits for stores narrower than itself.
+///
+/// # Safety
+/// `count` elements must be readable at `from`, `count` rounded up to whole vectors writable at `to`, and they must not
+/// overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_in<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
+    let whole = count - count % L::COUNT;
+    // SAFETY: the caller's promise; whole vectors are below `count`, and `count - whole` elements follow.
+    unsafe {
+        for k in (0..whole).step_by(L::COUNT) {
+            l.store(to.add(k), l.load(from.add(k)));
+        }
+        if whole < count {
+            l.store(to.add(whole), l.load_first(from.add(whole), count - whole));
+        }
+    }
+}
+
+/// The inverse of [`copy_in`]: only `count` elements are written.
+///
+/// # Safety
+/// `count` rounded up to whole vectors must be readable at `from`, `count` elements writable at `to`, and they must not
+/// overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_out<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
+    let whole = count - count % L::COUNT;
+    // SAFETY: the caller's promise; whole vectors are below `count`, and `count - whole` elements follow.
+    unsafe {
+        for k in (0..whole).step_by(L::COUNT) {
+            l.store(to.add(k), l.load(from.add(k)));
+        }
+        if whole < count {
+            l.store_first(to.add(whole), l.load(from.add(whole)), count - whole);
+        }
+    }
+}
+
 /// The widest vector of any level, in 32-bit lanes.
 pub(crate) const MAX_LANES: usize = 16;
 
