@@ -1,7 +1,8 @@
 //! The micro-kernel of the compressed product, and the copies that pack B for it, transposing or not.
 
 use super::Lanes;
-use super::lanes::LINE;
+use super::compress::{pointer, uninit};
+use super::lanes::{LINE, MAX_LANES};
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
@@ -326,6 +327,9 @@ unsafe fn store_c<L: Lanes>(l: L, c: *mut f32, cols: usize, v: usize, x: L::F) {
     }
 }
 
+/// Rows or columns that an edge has at least where it goes through registers, too. (Squares of four have no such edges.)
+const EDGE: usize = 4;
+
 /// `target[j][i] = source[i][j]`, squares of COUNT in registers.
 ///
 /// # Safety
@@ -360,11 +364,64 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
         }
         i += L::COUNT;
     }
-    for i in 0..job.rows {
-        let start = if i < rows { cols } else { 0 };
-        for j in start..job.cols {
-            // SAFETY: i and j lie in both.
-            unsafe { job.target_at(j, i).write_unaligned(job.source_at(i, j).read_unaligned()) };
+    // SAFETY: what lies beside the squares, and below them.
+    unsafe {
+        transpose_edge(l, job, 0..rows, cols..job.cols);
+        transpose_edge(l, job, rows..job.rows, 0..job.cols);
+    }
+}
+
+/// [`transpose`] of these rows and columns of the source, which make no whole squares.
+///
+/// # Safety
+/// They lie in the source, and where they go in the target.
+#[inline(always)]
+unsafe fn transpose_edge<L: Lanes>(l: L, job: &CopyJob, rows: Range<usize>, cols: Range<usize>) {
+    if rows.len().min(cols.len()) < EDGE {
+        for i in rows {
+            for j in cols.clone() {
+                // SAFETY: i and j lie in both.
+                unsafe {
+                    job.target_at(j, i).write_unaligned(job.source_at(i, j).read_unaligned());
+                }
+            }
+        }
+        return;
+    }
+    for i in rows.clone().step_by(L::COUNT) {
+        for j in cols.clone().step_by(L::COUNT) {
+            let part = (i..rows.end.min(i + L::COUNT), j..cols.end.min(j + L::COUNT));
+            // SAFETY: at most a square, of what lies in both.
+            unsafe { transpose_part(l, job, part.0, part.1) };
+        }
+    }
+}
+
+/// [`transpose`] of part of a square: through whole ones in memory, as the edges of the matrix are not read past.
+///
+/// # Safety
+/// At most COUNT rows and columns, which lie in the source, and where they go in the target.
+#[inline(always)]
+unsafe fn transpose_part<L: Lanes>(l: L, job: &CopyJob, rows: Range<usize>, cols: Range<usize>) {
+    let mut square = uninit::<f32, { MAX_LANES * MAX_LANES }>();
+    let mut turned = uninit::<f32, { MAX_LANES * MAX_LANES }>();
+    let (square, turned) = (pointer(&mut square), pointer(&mut turned));
+    let stride = L::COUNT.cast_signed();
+    // SAFETY: either buffer holds a square; all of the first is written, then all of the other. Elements of these rows and
+    // columns, no others.
+    unsafe {
+        for k in 0..L::COUNT {
+            let row = if k < rows.len() {
+                l.load_first(job.source_at(rows.start + k, cols.start), cols.len())
+            } else {
+                l.splat(0.0)
+            };
+            l.store(square.add(k * L::COUNT), row);
+        }
+        l.transpose(square, stride, turned, stride);
+        for k in 0..cols.len() {
+            let column = l.load(turned.add(k * L::COUNT));
+            l.store_first(job.target_at(cols.start + k, rows.start), column, rows.len());
         }
     }
 }
