@@ -78,12 +78,26 @@ pub(super) unsafe fn scatter(
             (kernels.pack)(&job);
         } else if target.row_stride == 1 {
             (kernels.transpose)(&CopyJob { to: target.col_stride, ..job });
+        } else if target.row_stride.unsigned_abs() < target.col_stride.unsigned_abs() {
+            scatter_elements(source, (1, from), target.t());
         } else {
-            for i in 0..rows {
-                for j in 0..cols {
-                    let element = target.address(i, j).cast_mut();
-                    element.write_unaligned(*source.add(i * from + j));
-                }
+            scatter_elements(source, (from, 1), target);
+        }
+    }
+}
+
+/// `target[i][j] = source[i * strides.0 + j * strides.1]`, row by row: neighbours of a row should be closer in memory than
+/// those of a column.
+///
+/// # Safety
+/// The source holds these elements, and the target is writable.
+unsafe fn scatter_elements(source: *const f32, strides: (usize, usize), target: MatRef<'_>) {
+    for i in 0..target.rows {
+        for j in 0..target.cols {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let element = target.address(i, j).cast_mut();
+                element.write_unaligned(*source.add(i * strides.0 + j * strides.1));
             }
         }
     }
