@@ -120,6 +120,44 @@ fn compress_prune_and_decompress() {
     assert!(cases > 1000, "{cases} cases");
 }
 
+/// Groups of few magnitudes, the lower index of which wins where they are equal; some with fewer than n, some not finite.
+#[test]
+fn ties() {
+    let reference = Options::new().isa(Isa::Reference);
+    let mut data = Data::new(5);
+    let (rows, cols) = (by_effort(64, 8), 1024);
+    for &p in Pattern::ALL {
+        for most in [1, 2, 5, 20] {
+            let dense: Vec<f32> = (0..rows * cols)
+                .map(|_| match data.below(800) {
+                    0 => f32::NAN,
+                    1 => f32::NEG_INFINITY,
+                    2 => -0.0,
+                    // One in `most` is any of these.
+                    _ if data.below(most) > 0 => 0.0,
+                    _ => [-2.0, -1.0, 0.0, 1.0, 2.0][data.below(5)],
+                })
+                .collect();
+            for (method, order) in [Method::Magnitude, Method::SoftThreshold]
+                .into_iter()
+                .flat_map(|method| [Order::Rows, Order::Cols].map(|order| (method, order)))
+            {
+                let a = Dense::new(&dense, rows, cols, order, 0);
+                let mut want = Compressed::new(rows, cols, p).expect("memory");
+                compress(&reference, method, a.view(), want.as_mut()).expect("reference");
+                for isa in levels() {
+                    let what = format!("{p} {method:?} {isa:?} {order:?}, one in {most}");
+                    let mut out = Compressed::new(rows, cols, p).expect("memory");
+                    let options = Options::new().isa(isa);
+                    compress(&options, method, a.view(), out.as_mut()).expect(&what);
+                    assert!(same_bits(out.values(), want.values()), "{what}");
+                    assert_eq!(out.meta(), want.meta(), "{what}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn products() {
     let reference = Options::new().isa(Isa::Reference);

@@ -392,6 +392,9 @@ fn largest<L: Lanewise, const N: usize, const M: usize>(
         if l.all(l.le(count, l.splat(N as f32))) {
             return (length, dropped);
         }
+        if M > TIES_BY_RANK {
+            return (first_of_ties::<L, N, M>(l, a, least), dropped);
+        }
     }
     let rank = ranks(l, a);
     let mut dropped = a[0];
@@ -408,8 +411,34 @@ fn largest<L: Lanewise, const N: usize, const M: usize>(
 }
 
 /// Blocks of at most so many are ranked by comparing all pairs; longer ones are sorted, by about M log^2 M exchanges, and
-/// ranked only where there are ties.
+/// looked at again only where there are ties.
 const BY_RANK: usize = 4;
+/// Blocks of at most so many are then ranked, as M (M - 1) / 2 comparisons are few; in longer ones the ties are counted.
+const TIES_BY_RANK: usize = 8;
+
+/// 1 for each magnitude above `least`, the N-th in descending order, and for the first of those that equal it, so many that
+/// there are N; 0 for the others and for zeros.
+#[inline(always)]
+fn first_of_ties<L: Lanewise, const N: usize, const M: usize>(
+    l: L,
+    a: &[L::F; M],
+    least: L::F,
+) -> [L::F; M] {
+    let (zero, one) = (l.splat(0.0), l.splat(1.0));
+    let mut count = zero;
+    for i in 0..M {
+        count = l.plus_where(l.lt(least, a[i]), count, one);
+    }
+    let mut length = *a;
+    for i in 0..M {
+        let above = l.lt(least, a[i]);
+        let ties = l.and(l.eq(a[i], least), l.lt(zero, a[i]));
+        let first = l.and(ties, l.lt(count, l.splat(N as f32)));
+        length[i] = l.select(l.or(above, first), one, zero);
+        count = l.plus_where(first, count, one);
+    }
+    length
+}
 
 /// Sorts lane-wise, the largest first: Batcher's odd-even merging network.
 #[inline(always)]
