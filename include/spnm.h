@@ -31,8 +31,8 @@
  *   give by default (128 KiB). Threads of a pool bring theirs.
  * - There is no global state but what the first calls set up: the detected instruction set, the text of
  *   spnm_build_info, and a panic hook that silences this library's own panics; from the first pool on a count of
- *   forks, by a handler that stays (pthread_atfork); each thread's spnm_last_error; and the working memory that products without a pool leave for later ones, at most 16 blocks below 1 MiB
- *   each (see spnm_gemm).
+ *   forks, by a handler that stays (pthread_atfork); each thread's spnm_last_error; and the working memory that
+ *   products without a pool leave for later ones, at most 16 blocks below 1 MiB each (see spnm_gemm).
  * - Every bit that comes out is the same on every instruction set and for every number of threads. On x86-64
  *   and AArch64 it is so whatever the caller's rounding, flush-to-zero and exception masks (MXCSR, FPCR), which
  *   come back as they were, sticky flags included; elsewhere the floating-point environment is left alone and

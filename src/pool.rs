@@ -316,12 +316,23 @@ pub(crate) fn threads(pool: Option<&Pool>, tasks: usize) -> usize {
     pool.and_then(|p| p.workers().map(|_| p.threads)).unwrap_or(1).min(tasks.max(1))
 }
 
-/// How many of `rows` a task is given: all of them without a pool, else so many, a multiple of `whole`, that there are
-/// some tasks for each thread.
-pub(crate) fn rows_of_tasks(pool: Option<&Pool>, rows: usize, whole: usize) -> usize {
+/// Entries that are worth a task: fewer take about as long as to wake a thread.
+const TASK: usize = 8 * 1024;
+
+/// How many of `rows` rows of so many `entries` a task is given: all of them without a pool, else so many, a multiple of
+/// `whole`, that there are some tasks for each thread, each worth it.
+pub(crate) fn rows_of_tasks(
+    pool: Option<&Pool>,
+    rows: usize,
+    entries: usize,
+    whole: usize,
+) -> usize {
     match threads(pool, usize::MAX) {
         1 => rows,
-        threads => rows.div_ceil(4 * threads).next_multiple_of(whole),
+        threads => {
+            let least = TASK.div_ceil(entries.max(1));
+            rows.div_ceil(4 * threads).max(least).next_multiple_of(whole)
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub fn compress(
         1 => kernels.lanes,
         _ => group::band(to.pattern),
     };
-    let block = pool::rows_of_tasks(options.pool, a.rows, whole);
+    let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
     let target = Target { stream, ..Target::of(to) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {

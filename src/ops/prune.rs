@@ -198,9 +198,9 @@ pub(super) fn for_each_tile(
     }
     let MatRef { rows, cols, .. } = out;
     let (tall, wide) = if rows <= tile_rows {
-        (rows, pool::rows_of_tasks(options.pool, cols, tile_cols))
+        (rows, pool::rows_of_tasks(options.pool, cols, rows, tile_cols))
     } else if out.row_stride == 1 {
-        (pool::rows_of_tasks(options.pool, rows, tile_rows), cols)
+        (pool::rows_of_tasks(options.pool, rows, cols, tile_rows), cols)
     } else {
         (tile_rows, cols)
     };

@@ -93,7 +93,7 @@ pub(super) unsafe fn reduce_by<const K: usize>(
     // Chunks below and beside each other.
     let (shelves, stretches) = (down.div_ceil(tall), across.div_ceil(wide));
     let together = match a.row_stride {
-        1 => pool::rows_of_tasks(pool, shelves, 1).min(TOGETHER),
+        1 => pool::rows_of_tasks(pool, shelves, tall * height * wide * SIDE, 1).min(TOGETHER),
         _ => 1,
     };
     let partial = [const { [const { AtomicU64::new(0) }; K] }; CHUNKS];

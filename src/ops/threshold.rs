@@ -77,7 +77,7 @@ pub fn prune_threshold(
     let band = match (direct, to.row_stride) {
         (true, _) => BAND,
         // Tile below tile, so that what follows in memory is not far behind.
-        (false, 1) => pool::rows_of_tasks(options.pool, a.rows, SIDE),
+        (false, 1) => pool::rows_of_tasks(options.pool, a.rows, a.cols, SIDE),
         _ => SIDE,
     };
     pool::run(options.pool, a.rows.div_ceil(band), |task, _| {

@@ -111,8 +111,8 @@ pub fn compress_transposable(
     let (along, across) = (along.map(Target::of), across.map(Target::of));
     // Few rows are shared out by columns.
     let by_columns = a.rows <= FEW_ROWS && a.rows < a.cols;
-    let side = if by_columns { a.cols } else { a.rows };
-    let block = pool::rows_of_tasks(options.pool, side, UNIT);
+    let (side, other) = if by_columns { (a.cols, a.rows) } else { (a.rows, a.cols) };
+    let block = pool::rows_of_tasks(options.pool, side, other, UNIT);
     pool::run(options.pool, side.div_ceil(block), |task, _| {
         let part = task * block..side.min((task + 1) * block);
         let (rows, cols) = if by_columns { (0..a.rows, part) } else { (part, 0..a.cols) };
