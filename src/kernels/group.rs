@@ -83,10 +83,9 @@ pub(crate) struct GroupTileJob {
     /// Rows of A, the first of which begins a group, and of a group.
     pub(crate) rows: usize,
     pub(crate) group: usize,
-    /// The panel's full width in each row that the columns name, `ldb` elements apart: as many as the panel is
-    /// wide. Row 0 need not be there.
+    /// The panel's full width in each row that the columns name, rows as far apart as the panel is wide. Row 0 need not be
+    /// there.
     pub(crate) b: *const f32,
-    pub(crate) ldb: isize,
     pub(crate) c: *mut f32,
     pub(crate) ldc: isize,
     /// Columns of C that lie in the panel.

@@ -374,12 +374,16 @@ pub(crate) use pattern_tiles;
 /// The functions and the table of one level: the generic algorithms, compiled with its features.
 ///
 /// `lanes` must be sound to make wherever the features are there; `rows` are the rows of C that the
-/// micro-kernels of each of [`TILE_VECTORS`] hold in registers, `strips` the vectors of rows that go side by side
-/// where C has one column or two. [`group::group_table`] makes `GROUP`.
+/// micro-kernels of each of [`TILE_VECTORS`] hold in registers, `group_rows` those of each of [`group::GROUP_VECTORS`] where rows share indices, `strips` the vectors
+/// of rows that go side by side where C has one column or two.
 macro_rules! kernel_table {
     (lanes: $lanes:expr, count: $count:expr, strips: $strips:literal,
-        rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal]
+        rows: [$r8:literal, $r4:literal, $r2:literal, $r1:literal], group_rows: [$($g:literal),*]
         $(, features: $features:literal)?) => {
+        $crate::kernels::group::group_table! {
+            lanes: $lanes, rows: [$($g),*] $(, features: $features)?
+        }
+
         use $crate::kernels::generic::estimators::{Estimator, Fixed, Mvue, MvueApprox};
         use $crate::kernels::{
             CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey, TileJob,

@@ -18,7 +18,7 @@ use crate::kernels::{Init, Kernels, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool::{self, Pool};
-use layout::{Form, Layout};
+use layout::{Buffers, Form, Layout};
 use std::ops::Range;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
@@ -276,12 +276,7 @@ impl Product<'_> {
     /// # Safety
     /// They lie in C; no other task writes them; `slot` holds what `layout` says.
     unsafe fn task(&self, rows: Range<usize>, cols: Range<usize>, slot: *mut u8) {
-        let slice = slot.cast::<f32>();
-        let values = slot.wrapping_add(self.layout.slice).cast::<f32>();
-        let meta = slot.wrapping_add(self.layout.slice + self.layout.values);
-        let columns = meta.wrapping_add(self.layout.meta).cast::<u32>();
-        let c_tile = columns.wrapping_byte_add(self.layout.columns).cast::<f32>();
-
+        let buffers = self.layout.at(slot);
         let stage = match self.source {
             Source::Direct(_) => self.extent.inner.max(1),
             _ => self.blocking.staged,
@@ -290,25 +285,27 @@ impl Product<'_> {
         loop {
             let end = self.extent.inner.min(k + stage);
             // SAFETY: rows and k .. end lie in A.
-            let staged = unsafe { self.stage(rows.clone(), k..end, values, meta) };
+            let staged = unsafe { self.stage(rows.clone(), k..end, buffers) };
             let mut col = cols.start;
             if self.pattern.group() > 1 {
                 col = self.blocking.shared(cols.clone(), rows.len());
                 let part = (rows.clone(), k..end, cols.start..col);
                 // SAFETY: they lie in A and C; the scratch holds what is asked for.
-                unsafe { self.grouped(staged, part, slice, columns, c_tile) };
+                unsafe { self.grouped(staged, part, buffers) };
             }
             while col < cols.end {
                 if self.blocking.narrow(cols.end - col, rows.len()) {
                     // SAFETY: the columns lie in C; the scratch holds their slice of B.
-                    unsafe { self.narrow(staged, rows.clone(), k..end, col..cols.end, slice) };
+                    unsafe {
+                        self.narrow(staged, rows.clone(), k..end, col..cols.end, buffers.slice);
+                    };
                     break;
                 }
                 let panel = self.blocking.panel(cols.end - col);
                 let part = col..cols.end.min(col + panel.width);
                 col = part.end;
                 // SAFETY: the panel lies in C; the scratch holds what it asks for.
-                unsafe { self.panel(staged, rows.clone(), k..end, part, panel, slice, c_tile) };
+                unsafe { self.panel(staged, rows.clone(), k..end, part, panel, buffers) };
             }
             k = end;
             if k >= self.extent.inner {
@@ -320,8 +317,7 @@ impl Product<'_> {
     /// One panel of C over the staged inner entries `k`.
     ///
     /// # Safety
-    /// The panel lies in C, and no other task writes it; `slice` and `c_tile` hold what `layout` says.
-    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
+    /// The panel lies in C, and no other task writes it; the buffers hold what `layout` says.
     unsafe fn panel(
         &self,
         staged: Staged,
@@ -329,8 +325,7 @@ impl Product<'_> {
         k: Range<usize>,
         cols: Range<usize>,
         panel: Panel,
-        slice: *mut f32,
-        c_tile: *mut f32,
+        Buffers { slice, c: c_tile, .. }: Buffers,
     ) {
         let part = self.c.part(rows.clone(), cols.clone());
         let c = Rows { data: part.data.cast_mut(), stride: part.row_stride };

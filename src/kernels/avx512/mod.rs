@@ -26,11 +26,6 @@ super::kernel_table! {
     count: 16,
     strips: 1,
     rows: [2, 2, 4, 4],
-    features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
-}
-
-super::group::group_table! {
-    lanes: lanes::Avx512::new_unchecked(),
-    rows: [2, 6, 8, 8, 8],
+    group_rows: [2, 6, 8, 8, 8],
     features: "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 }

@@ -12,11 +12,6 @@ super::kernel_table! {
     count: 4,
     strips: 4,
     rows: [2, 4, 8, 8],
-    features: "neon"
-}
-
-super::group::group_table! {
-    lanes: lanes::Neon::new_unchecked(),
-    rows: [2, 4, 8, 8, 8],
+    group_rows: [2, 4, 8, 8, 8],
     features: "neon"
 }

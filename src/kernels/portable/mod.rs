@@ -10,10 +10,6 @@ super::kernel_table! {
     lanes: lanes::Portable,
     count: 4,
     strips: 1,
-    rows: [1, 2, 4, 4]
-}
-
-super::group::group_table! {
-    lanes: lanes::Portable,
-    rows: [1, 2, 2, 4, 4]
+    rows: [1, 2, 4, 4],
+    group_rows: [1, 2, 2, 4, 4]
 }

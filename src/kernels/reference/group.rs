@@ -1,5 +1,6 @@
 //! Groups of rows that share indices, as their definitions read.
 
+use super::VECTOR;
 use crate::kernels::Init;
 use crate::kernels::group::{
     GatherJob, GroupKernels, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
@@ -85,7 +86,8 @@ unsafe fn gather(job: &GatherJob) {
     }
 }
 
-unsafe fn tile(job: &GroupTileJob) {
+/// For panels of V vectors.
+unsafe fn tile<const V: usize>(job: &GroupTileJob) {
     for i in 0..job.rows {
         for j in 0..job.cols {
             // SAFETY: element (i, j) of C, row i of A, column j of the panel.
@@ -99,8 +101,7 @@ unsafe fn tile(job: &GroupTileJob) {
                 let columns = job.columns.add(i / job.group * job.ld_columns);
                 for k in 0..job.count {
                     let a = job.values.add(i * job.ld_values + k).read_unaligned();
-                    let b =
-                        job.b.wrapping_offset((*columns.add(k) as usize).cast_signed() * job.ldb);
+                    let b = job.b.wrapping_add(*columns.add(k) as usize * V * VECTOR);
                     acc = a.mul_add(b.add(j).read_unaligned(), acc);
                 }
                 c.write_unaligned(acc);
@@ -110,5 +111,10 @@ unsafe fn tile(job: &GroupTileJob) {
 }
 
 /// The kernels of this level.
-pub(super) const GROUP: GroupKernels =
-    GroupKernels { norms, nonzeros, gather, tile: [tile; 5], rows: [8; 5] };
+pub(super) const GROUP: GroupKernels = GroupKernels {
+    norms,
+    nonzeros,
+    gather,
+    tile: [tile::<8>, tile::<4>, tile::<3>, tile::<2>, tile::<1>],
+    rows: [8; 5],
+};

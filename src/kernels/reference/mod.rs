@@ -184,12 +184,15 @@ const fn tiles<const N: usize, const M: usize>() -> PatternTiles {
     PatternTiles { packed: [tile::<N, M>; 4], in_place: tile::<N, M> }
 }
 
-pub(crate) static TILES: Tiles =
-    Tiles { lanes: 4, patterns: crate::pattern::for_each_pattern!(pattern_tiles) };
+/// What callers cut panels by; any number would do.
+const VECTOR: usize = 4;
 
-/// The kernels of this level. `lanes` is what its callers cut panels by; any number would do.
+pub(crate) static TILES: Tiles =
+    Tiles { lanes: VECTOR, patterns: crate::pattern::for_each_pattern!(pattern_tiles) };
+
+/// The kernels of this level.
 pub(crate) static KERNELS: Kernels = Kernels {
-    lanes: 4,
+    lanes: VECTOR,
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
     tiles: &TILES,
     tiles_in_place: &TILES,

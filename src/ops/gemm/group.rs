@@ -1,7 +1,7 @@
 //! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
 //! panel of a micro-kernel of its own.
 
-use super::{Panel, Product, Staged, TileOfC};
+use super::{Buffers, Panel, Product, Staged, TileOfC};
 use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
@@ -14,15 +14,12 @@ impl Product<'_> {
     /// `rows` x `cols` of C over the staged inner entries `k`.
     ///
     /// # Safety
-    /// They lie in C, and no other task writes them; `slice`, `columns` and `c_tile` hold what `layout`
-    /// says.
+    /// They lie in C, and no other task writes them; the buffers hold what `layout` says.
     pub(super) unsafe fn grouped(
         &self,
         staged: Staged,
         (rows, k, cols): (Range<usize>, Range<usize>, Range<usize>),
-        slice: *mut f32,
-        columns: *mut u32,
-        c_tile: *mut f32,
+        Buffers { slice, columns, c: c_tile, .. }: Buffers,
     ) {
         if cols.is_empty() {
             return;
@@ -65,7 +62,6 @@ impl Product<'_> {
                         rows: rows.len(),
                         group: p.group(),
                         b: slice,
-                        ldb: 0,
                         c,
                         ldc,
                         cols: cols.len(),
@@ -133,7 +129,6 @@ impl Product<'_> {
             let offset = share(col).cast_signed().wrapping_mul(job.ahead.stride);
             let job = GroupTileJob {
                 b: job.b.wrapping_add(col * depth).wrapping_sub(begun * width),
-                ldb: width.cast_signed(),
                 c: job.c.wrapping_add(col),
                 cols: width.min(job.cols - col),
                 ahead: Ahead {

@@ -55,6 +55,31 @@ impl Layout {
     pub(super) const fn bytes(&self) -> usize {
         self.slice + self.values + self.meta + self.columns + self.c
     }
+
+    /// The parts of a thread's memory, which begins at `slot`: one behind another.
+    pub(super) const fn at(&self, slot: *mut u8) -> Buffers {
+        let values = slot.wrapping_add(self.slice);
+        let meta = values.wrapping_add(self.values);
+        let columns = meta.wrapping_add(self.meta);
+        let c = columns.wrapping_add(self.columns);
+        Buffers {
+            slice: slot.cast(),
+            values: values.cast(),
+            meta,
+            columns: columns.cast(),
+            c: c.cast(),
+        }
+    }
+}
+
+/// The parts of a thread's working memory: see [`Layout`].
+#[derive(Clone, Copy)]
+pub(super) struct Buffers {
+    pub(super) slice: *mut f32,
+    pub(super) values: *mut f32,
+    pub(super) meta: *mut u8,
+    pub(super) columns: *mut u32,
+    pub(super) c: *mut f32,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Compressed rows of A on their way to a product: as the caller has them, copied, or pruned.
 
-use super::{CompressedRef, Product, Source, Staged};
+use super::{Buffers, CompressedRef, Product, Source, Staged};
 use crate::matrix::MatRef;
 use crate::ops::blocking::padding;
 use crate::ops::compress::{Target, compress_block};
@@ -12,13 +12,12 @@ impl Product<'_> {
     /// Makes the compressed form of `rows`, inner entries `k` (which begin a group), available.
     ///
     /// # Safety
-    /// They lie in A; `values` and `meta` hold a block each, where the source needs them.
+    /// They lie in A; the buffers hold a block of values and of metadata, where the source needs them.
     pub(super) unsafe fn stage(
         &self,
         rows: Range<usize>,
         k: Range<usize>,
-        values: *mut f32,
-        meta: *mut u8,
+        Buffers { values, meta, .. }: Buffers,
     ) -> Staged {
         if k.is_empty() {
             // No entries: the operand's pointers and strides may be anything.
