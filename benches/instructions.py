@@ -30,6 +30,11 @@ def loops(function):
             yield [text for _, text in code[place[to] : i + 1]]
 
 
+def count(loop, what):
+    """How many of a loop's instructions are so."""
+    return sum(1 for text in loop if what.match(text))
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("library")
@@ -40,7 +45,6 @@ def main():
     found = collections.Counter()
     for function in listing.split("\n\n"):
         name = FUNCTION.match(function.strip())
-        count = lambda loop, what: sum(1 for text in loop if what.match(text))
         bodies = [loop for loop in loops(function) if count(loop, MULTIPLY_ADD)] if name else []
         if bodies:
             loop = max(bodies, key=lambda loop: (count(loop, MULTIPLY_ADD) / len(loop), len(loop)))

@@ -93,8 +93,8 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
-/// The panel whose micro-kernel keeps the most vectors of C in registers for each row of B that it loads, the narrowest of
-/// several: its place in [`GROUP_VECTORS`].
+/// The panel whose micro-kernel keeps the most vectors of C in registers, and of several the one that loads the least for
+/// them, a vector of B for each of its width and a value for each of its rows: its place in [`GROUP_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
     // Rows of a group go in blocks of nearly one height.
     let key = |&place: &usize| {
@@ -125,11 +125,10 @@ impl Blocking {
         let pack = grouped || extent.rows >= MIN_PACK_KEPT * sparsity;
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let lanes = if grouped { kernels.lanes } else { tiles.lanes };
-        let (vectors, slice) = match pattern.group() {
-            1 => (&TILE_VECTORS[..], SLICE),
-            group if group < LARGE_GROUP => (&GROUP_VECTORS[..], SLICE),
-            _ => (&GROUP_VECTORS[..], GROUP_SLICE),
-        };
+        let vectors = if grouped { &GROUP_VECTORS[..] } else { &TILE_VECTORS };
+        // Whether a panel of a slice stays in a first-level cache.
+        let near = pattern.group() < LARGE_GROUP;
+        let slice = if near { SLICE } else { GROUP_SLICE };
         let fits = vectors.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= slice);
         let mut widest = fits.unwrap_or(vectors.len() - 1);
         if grouped {
@@ -142,8 +141,7 @@ impl Blocking {
         let width = vectors[widest] * lanes;
         let panels = if grouped { (GROUP_COLS / width).max(1) } else { 1 };
         let packed = panels * width;
-        // A panel of it in the first-level cache.
-        let slice = if slice == SLICE { SLICE * panels } else { slice };
+        let slice = if near { slice * panels } else { slice };
 
         // Staged values come in whole draws of the generator, which serve 64 groups.
         let step = 64 * pattern.m();

@@ -298,7 +298,7 @@ impl Product<'_> {
                     // SAFETY: the columns lie in C; the scratch holds their slice of B.
                     unsafe {
                         self.narrow(staged, rows.clone(), k..end, col..cols.end, buffers.slice);
-                    };
+                    }
                     break;
                 }
                 let panel = self.blocking.panel(cols.end - col);

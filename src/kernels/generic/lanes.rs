@@ -289,6 +289,20 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
     }
 }
 
+/// Copies those of `count` elements that make whole vectors, and returns how many they are.
+///
+/// # Safety
+/// `count` elements must be readable and writable respectively, and must not overlap.
+#[inline(always)]
+unsafe fn copy_vectors<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) -> usize {
+    let whole = count - count % L::COUNT;
+    for k in (0..whole).step_by(L::COUNT) {
+        // SAFETY: a vector below `count`.
+        unsafe { l.store(to.add(k), l.load(from.add(k))) };
+    }
+    whole
+}
+
 /// Copies `count` elements to a buffer of whole vectors, zeros behind them in the last.
 ///
 /// By vectors, as what is loaded from the buffer next: a load waits for stores narrower than itself.
@@ -298,12 +312,9 @@ pub(crate) unsafe fn copy_elements(from: *const f32, to: *mut f32, count: usize)
 /// overlap.
 #[inline(always)]
 pub(crate) unsafe fn copy_in<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
-    let whole = count - count % L::COUNT;
-    // SAFETY: the caller's promise; whole vectors are below `count`, and `count - whole` elements follow.
+    // SAFETY: the caller's promise; `count - whole` elements follow the whole vectors.
     unsafe {
-        for k in (0..whole).step_by(L::COUNT) {
-            l.store(to.add(k), l.load(from.add(k)));
-        }
+        let whole = copy_vectors(l, from, to, count);
         if whole < count {
             l.store(to.add(whole), l.load_first(from.add(whole), count - whole));
         }
@@ -317,14 +328,36 @@ pub(crate) unsafe fn copy_in<L: Lanes>(l: L, from: *const f32, to: *mut f32, cou
 /// overlap.
 #[inline(always)]
 pub(crate) unsafe fn copy_out<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
-    let whole = count - count % L::COUNT;
-    // SAFETY: the caller's promise; whole vectors are below `count`, and `count - whole` elements follow.
+    // SAFETY: the caller's promise; `count - whole` elements follow the whole vectors.
     unsafe {
-        for k in (0..whole).step_by(L::COUNT) {
-            l.store(to.add(k), l.load(from.add(k)));
-        }
+        let whole = copy_vectors(l, from, to, count);
         if whole < count {
             l.store_first(to.add(whole), l.load(from.add(whole)), count - whole);
+        }
+    }
+}
+
+/// Copies `rows` x `cols` elements, rows `stride` elements apart, to a square of COUNT rows of COUNT, zeros behind and below
+/// them.
+///
+/// # Safety
+/// At most COUNT rows and columns, which must be readable; the square must be writable, and they must not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_square<L: Lanes>(
+    l: L,
+    (from, stride): (*const f32, isize),
+    (rows, cols): (usize, usize),
+    square: *mut f32,
+) {
+    for i in 0..L::COUNT {
+        // SAFETY: elements of a row that exists; a row of the square.
+        unsafe {
+            let row = if i < rows {
+                l.load_first(from.wrapping_offset(i.cast_signed() * stride), cols)
+            } else {
+                l.splat(0.0)
+            };
+            l.store(square.add(i * L::COUNT), row);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::MAX_LANES;
+use super::lanes::{MAX_LANES, copy_square};
 use super::shared::Shared;
 use crate::kernels::{Init, NarrowJob};
 use crate::pattern::index_bits;
@@ -305,17 +305,9 @@ pub(crate) unsafe fn copy_values<L: Lanes>(
     (k, count): (usize, usize),
     copy: *mut f32,
 ) {
-    for i in 0..strip.rows {
-        // SAFETY: the values that exist; a row of the copy.
-        unsafe {
-            let source = job.values.add((strip.first + i) * job.ld_values + k);
-            l.store(copy.add(i * L::COUNT), l.load_first(source, count));
-        }
-    }
-    for i in strip.rows..L::COUNT {
-        // SAFETY: a row of the copy.
-        unsafe { l.store(copy.add(i * L::COUNT), l.splat(0.0)) };
-    }
+    let source = job.values.wrapping_add(strip.first * job.ld_values + k);
+    // SAFETY: the values that exist; the caller's promise.
+    unsafe { copy_square(l, (source, job.ld_values.cast_signed()), (strip.rows, count), copy) };
 }
 
 /// Word w of row i of the strip into lane i of vector w, of a row's bits `from .. to`.

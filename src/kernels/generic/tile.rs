@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::{LINE, MAX_LANES};
+use super::lanes::{LINE, MAX_LANES, copy_square};
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
@@ -410,14 +410,8 @@ unsafe fn transpose_part<L: Lanes>(l: L, job: &CopyJob, rows: Range<usize>, cols
     // SAFETY: either buffer holds a square; all of the first is written, then all of the other. Elements of these rows and
     // columns, no others.
     unsafe {
-        for k in 0..L::COUNT {
-            let row = if k < rows.len() {
-                l.load_first(job.source_at(rows.start + k, cols.start), cols.len())
-            } else {
-                l.splat(0.0)
-            };
-            l.store(square.add(k * L::COUNT), row);
-        }
+        let source = job.source_at(rows.start, cols.start);
+        copy_square(l, (source, job.from), (rows.len(), cols.len()), square);
         l.transpose(square, stride, turned, stride);
         for k in 0..cols.len() {
             let column = l.load(turned.add(k * L::COUNT));
