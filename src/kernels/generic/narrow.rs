@@ -329,16 +329,18 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
     let mut square = uninit::<f32, SQUARE>();
     let copy = pointer(&mut square);
     let (mut source, mut distance) = (copy.cast_const(), count);
+    // Of a row, and how many rows share it from there on: counted, as a division a row costs a tenth of a short product.
+    let mut meta = job.row_meta(strip.first).wrapping_add(from / 8);
+    let mut left = job.group - strip.first % job.group;
     // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
     unsafe {
         let adjacent = job.group == 1 && job.ld_meta.is_multiple_of(4);
         if (strip.rows, whole) == (L::COUNT, L::COUNT) && adjacent {
             // Words of every row, a number of words apart.
-            source = job.row_meta(strip.first).add(from / 8).cast();
+            source = meta.cast();
             distance = (job.ld_meta / 4).cast_signed();
         } else {
             for i in 0..strip.rows {
-                let meta = job.row_meta(strip.first + i).add(from / 8);
                 let row = copy.add(i * L::COUNT);
                 if whole == L::COUNT {
                     l.store(row, l.load(meta.cast()));
@@ -347,6 +349,10 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
                     for b in 4 * whole..bytes {
                         *row.cast::<u8>().add(b) = *meta.add(b);
                     }
+                }
+                left -= 1;
+                if left == 0 {
+                    (meta, left) = (meta.wrapping_add(job.ld_meta), job.group);
                 }
             }
         }
