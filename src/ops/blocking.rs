@@ -7,14 +7,16 @@ use super::group::band;
 use crate::kernels::group::GROUP_VECTORS;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// f32s of a packed slice of B: 32 KiB, most of a first-level cache.
 const SLICE: usize = 8192;
-/// The same where so many rows share indices: their micro-kernel loads so little of B that it may come from a
-/// second-level cache.
+/// The same where it may come from a second-level cache, which [`slice_far`] decides.
 const GROUP_SLICE: usize = 64 * 1024;
 const LARGE_GROUP: usize = 8;
+/// Chains of multiply-adds that keep two units busy, which take four cycles each.
+const CHAINS: usize = 8;
 /// Columns that are packed together, as many panels as fit them, where rows share indices: rows of B are read in longer
 /// runs.
 const GROUP_COLS: usize = 64;
@@ -93,16 +95,29 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
-/// The panel whose micro-kernel keeps the most vectors of C in registers, and of several the one that loads the least for
-/// them, a vector of B for each of its width and a value for each of its rows: its place in [`GROUP_VECTORS`].
+/// The panel whose micro-kernel keeps the most vectors of C in registers, and of several one that keeps them busy in the
+/// lowest block of rows, too, then the one that loads the least for them, a vector of B for each of its width and a value
+/// for each of its rows, and then the widest: its place in [`GROUP_VECTORS`].
 fn group_panel(kernels: &Kernels, group: usize) -> usize {
-    // Rows of a group go in blocks of nearly one height.
     let key = |&place: &usize| {
-        let (vectors, blocks) = (GROUP_VECTORS[place], group.div_ceil(kernels.group.rows[place]));
+        let (vectors, blocks) = (GROUP_VECTORS[place], group_blocks(kernels, group, place));
         let per = |count: usize| 1000 * count / blocks;
-        (per(vectors), std::cmp::Reverse(1000 * vectors + per(group)))
+        let busy = group / blocks * vectors >= CHAINS;
+        (per(vectors), busy, Reverse((1000 * vectors + per(group), place)))
     };
     (0..GROUP_VECTORS.len()).max_by_key(key).unwrap_or(0)
+}
+
+/// Blocks, of nearly one height, that the rows of a group go in.
+fn group_blocks(kernels: &Kernels, group: usize, place: usize) -> usize {
+    group.div_ceil(kernels.group.rows[place])
+}
+
+/// Whether rows that share indices load so little of B that a slice may come from a second-level cache: the group is
+/// large, and its micro-kernel keeps many vectors of C.
+fn slice_far(kernels: &Kernels, group: usize, place: usize) -> bool {
+    let vectors = group * GROUP_VECTORS[place] / group_blocks(kernels, group, place);
+    group >= LARGE_GROUP && vectors >= 2 * CHAINS
 }
 
 /// The most columns that are computed with rows in lanes, half a vector of the packed micro-kernels: with more, only
@@ -126,13 +141,13 @@ impl Blocking {
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let lanes = if grouped { kernels.lanes } else { tiles.lanes };
         let vectors = if grouped { &GROUP_VECTORS[..] } else { &TILE_VECTORS };
-        // Whether a panel of a slice stays in a first-level cache.
-        let near = pattern.group() < LARGE_GROUP;
-        let slice = if near { SLICE } else { GROUP_SLICE };
-        let fits = vectors.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= slice);
+        let fits = vectors.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
         let mut widest = fits.unwrap_or(vectors.len() - 1);
+        let mut far = false;
         if grouped {
-            widest = widest.max(group_panel(kernels, pattern.group()));
+            let panel = group_panel(kernels, pattern.group());
+            far = slice_far(kernels, pattern.group(), panel);
+            widest = if far { panel } else { widest.max(panel) };
         }
         if !pack {
             // Nothing has to stay in the first-level cache.
@@ -141,7 +156,7 @@ impl Blocking {
         let width = vectors[widest] * lanes;
         let panels = if grouped { (GROUP_COLS / width).max(1) } else { 1 };
         let packed = panels * width;
-        let slice = if near { slice * panels } else { slice };
+        let slice = if far { GROUP_SLICE } else { SLICE * panels };
 
         // Staged values come in whole draws of the generator, which serve 64 groups.
         let step = 64 * pattern.m();
