@@ -346,8 +346,8 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
                     l.store(row, l.load(meta.cast()));
                 } else {
                     l.store(row, l.load_first(meta.cast(), whole));
-                    for b in 4 * whole..bytes {
-                        *row.cast::<u8>().add(b) = *meta.add(b);
+                    if !bytes.is_multiple_of(4) {
+                        *row.cast::<u32>().add(whole) = last_word(meta, bytes).to_le();
                     }
                 }
                 left -= 1;
@@ -365,6 +365,23 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
                 *words.add(i) = (*words.add(i)).swap_bytes();
             }
         }
+    }
+}
+
+/// The bytes behind the last whole word of `bytes`, as the low ones of a word.
+///
+/// # Safety
+/// `bytes` bytes, no multiple of 4, must be readable.
+#[inline(always)]
+unsafe fn last_word(p: *const u8, bytes: usize) -> u32 {
+    // SAFETY: bytes that exist.
+    unsafe {
+        if bytes < 4 {
+            return (0..bytes).fold(0, |word, b| word | u32::from(*p.add(b)) << (8 * b));
+        }
+        // One load, of four bytes that end with them.
+        let word = u32::from_le_bytes(*p.add(bytes - 4).cast());
+        word >> (8 * (4 - bytes % 4))
     }
 }
 
