@@ -2,14 +2,14 @@
 
 use crate::error::Error;
 use crate::isa::{Isa, MAX_ISA_VARIABLE};
-use crate::kernels::{self, Kernels};
+use crate::kernels::{self, Level};
 use std::sync::OnceLock;
 
 impl Isa {
     /// Whether this CPU (and this build) has the level.
     #[must_use]
     pub fn is_available(self) -> bool {
-        self.kernels().is_some()
+        self.level().is_some()
     }
 
     /// The levels that this CPU has, lowest first.
@@ -30,17 +30,17 @@ impl Isa {
         })
     }
 
-    /// The kernels of the level, where the CPU has it: the only way to them.
-    pub(crate) fn kernels(self) -> Option<&'static Kernels> {
+    /// The kernels of the level, where the CPU has it.
+    pub(crate) fn level(self) -> Option<Level> {
         match self {
-            Self::Reference => Some(&kernels::reference::KERNELS),
-            Self::Portable => Some(&kernels::portable::KERNELS),
+            Self::Reference => Some(kernels::reference::level()),
+            Self::Portable => Some(kernels::portable::level()),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => kernels::avx2::is_available().then_some(&kernels::avx2::KERNELS),
+            Self::Avx2 => kernels::avx2::level(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => kernels::avx512::is_available().then(kernels::avx512::kernels),
+            Self::Avx512 => kernels::avx512::level(),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Self::Neon => kernels::neon::is_available().then_some(&kernels::neon::KERNELS),
+            Self::Neon => kernels::neon::level(),
             // The levels of other architectures.
             _ => None,
         }
@@ -60,9 +60,9 @@ fn clamp(limit: Option<&str>, available: impl Fn(Isa) -> bool) -> Isa {
 }
 
 /// The kernels for a call that asks for `isa`, or for whatever is best.
-pub(crate) fn kernels_for(isa: Option<Isa>) -> Result<&'static Kernels, Error> {
+pub(crate) fn kernels_for(isa: Option<Isa>) -> Result<Level, Error> {
     let isa = isa.unwrap_or_else(Isa::effective);
-    isa.kernels().ok_or(Error::Isa { isa })
+    isa.level().ok_or(Error::Isa { isa })
 }
 
 #[cfg(test)]

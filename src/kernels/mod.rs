@@ -8,8 +8,8 @@
 //! - returns the bits that [`reference`] returns, whatever its instruction set and lane count;
 //! - treats a short last group as if it were padded with zeros.
 //!
-//! Kernels are compiled with `#[target_feature]` and may be called only where
-//! [`dispatch`](crate::dispatch) found the features. [`generic`] holds the algorithms; each level's folder
+//! Kernels are compiled with `#[target_feature]` and may be called only where the CPU has the features, which a
+//! [`Level`] stands for. [`generic`] holds the algorithms; each level's folder
 //! holds its vocabulary of lanes, and [`kernel_table`] makes the functions of the two: one of each kernel for every pattern,
 //! which call those of [`generic::shared`] for what knows of no pattern.
 #![expect(
@@ -21,6 +21,7 @@
 pub(crate) mod cpu;
 pub(crate) mod generic;
 pub(crate) mod group;
+mod level;
 pub(crate) mod portable;
 pub(crate) mod reference;
 pub(crate) mod tensor;
@@ -33,6 +34,8 @@ pub(crate) mod avx512;
 pub(crate) mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub(crate) use level::Level;
 
 use crate::pattern::Pattern;
 
@@ -488,7 +491,7 @@ macro_rules! kernel_table {
             Tiles { lanes: $count, patterns: $crate::pattern::for_each_pattern!(pattern_tiles) };
 
         /// The kernels of this level.
-        pub(crate) static KERNELS: Kernels = TABLE;
+        pub(super) static KERNELS: Kernels = TABLE;
         const TABLE: Kernels = Kernels {
             lanes: $count,
             patterns: $crate::pattern::for_each_pattern!(pattern_kernels),
@@ -505,19 +508,33 @@ macro_rules! kernel_table {
 }
 pub(crate) use kernel_table;
 
-/// The tables of every level and CPU of this architecture, lowest first, and whether this CPU can run them.
+/// The tables of every level and CPU of this architecture, lowest first.
 #[cfg(test)]
-pub(crate) fn tables() -> Vec<(&'static str, &'static Kernels, bool)> {
-    let mut all =
-        vec![("reference", &reference::KERNELS, true), ("portable", &portable::KERNELS, true)];
+pub(crate) fn tables() -> Vec<(&'static str, &'static Kernels)> {
+    let mut all = vec![("reference", &reference::KERNELS), ("portable", &portable::KERNELS)];
     #[cfg(target_arch = "x86_64")]
     all.extend([
-        ("avx2", &avx2::KERNELS, avx2::is_available()),
-        ("avx512", &avx512::KERNELS, avx512::is_available()),
-        ("avx512 in halves", &avx512::KERNELS_OF_HALVES, avx512::is_available()),
+        ("avx2", &avx2::KERNELS),
+        ("avx512", &avx512::KERNELS),
+        ("avx512 in halves", &avx512::KERNELS_OF_HALVES),
     ]);
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-    all.push(("neon", &neon::KERNELS, neon::is_available()));
+    all.push(("neon", &neon::KERNELS));
+    all
+}
+
+/// Those that this CPU can run.
+#[cfg(test)]
+pub(crate) fn levels() -> Vec<(&'static str, Level)> {
+    let mut all = vec![("reference", reference::level()), ("portable", portable::level())];
+    #[cfg(target_arch = "x86_64")]
+    {
+        all.extend(avx2::level().map(|level| ("avx2", level)));
+        all.extend(avx512::level_if(false).map(|level| ("avx512", level)));
+        all.extend(avx512::level_if(true).map(|level| ("avx512 in halves", level)));
+    }
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    all.extend(neon::level().map(|level| ("neon", level)));
     all
 }
 

@@ -5,7 +5,7 @@ use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::group::NormJob;
-use crate::kernels::{Kernels, LANES};
+use crate::kernels::{LANES, Level};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
@@ -87,7 +87,7 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
     let kernels = kernels_for(options.isa)?;
     let (n, group) = (pattern.n(), pattern.group());
     let kernel = kernels.tensor.blocks(pattern.m());
-    // SAFETY: the view was checked; a level that the CPU has.
+    // SAFETY: the view was checked.
     let sums = unsafe {
         reduce_by(kernels, options.pool, a, group, |tile, sums: &mut Sums<6>| {
             let [energy, zeros, terms @ ..] = sums;
@@ -128,10 +128,7 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
 }
 
 /// The norms of whole groups of rows of a tile, as pruning takes them; zeros behind.
-///
-/// # Safety
-/// The kernels are of a level that the CPU has.
-unsafe fn norms(kernels: &Kernels, entries: &[f32], group: usize) -> [f32; SIDE * SIDE] {
+fn norms(kernels: Level, entries: &[f32], group: usize) -> [f32; SIDE * SIDE] {
     let mut norms = [0.0; SIDE * SIDE];
     let rows = entries.chunks_exact(group * SIDE).zip(norms.chunks_exact_mut(SIDE));
     for (entries, norms) in rows {
@@ -142,7 +139,7 @@ unsafe fn norms(kernels: &Kernels, entries: &[f32], group: usize) -> [f32; SIDE 
             cols: SIDE,
             norms: norms.as_mut_ptr(),
         };
-        // SAFETY: the caller's promise; `entries` holds the rows, `norms` a norm of each column.
+        // SAFETY: `entries` holds the rows, `norms` a norm of each column.
         unsafe { (kernels.group.norms)(&job) };
     }
     norms

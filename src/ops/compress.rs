@@ -9,7 +9,7 @@ use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CompressJob, Kernels, RngKey};
+use crate::kernels::{CompressJob, Level, RngKey};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use crate::pool;
@@ -147,7 +147,7 @@ impl Target {
 /// `a` is readable and `target` writable, for the whole part, and they do not overlap.
 #[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
 pub(super) unsafe fn compress_block(
-    kernels: &Kernels,
+    kernels: Level,
     pattern: Pattern,
     method: Method,
     a: MatRef<'_>,
@@ -181,6 +181,6 @@ pub(super) unsafe fn compress_block(
     let few = a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes;
     let by_rows = a.col_stride == 1 && !few;
     let by_storage = if by_rows { &of.compress_rows } else { &of.compress_cols };
-    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
+    // SAFETY: the caller's promise.
     unsafe { by_storage[job.selector.words()](&job) };
 }

@@ -1,6 +1,6 @@
 //! Copies between a matrix of any strides and a block of memory whose rows are contiguous.
 
-use crate::kernels::{CopyJob, Kernels};
+use crate::kernels::{CopyJob, Level};
 use crate::matrix::MatRef;
 
 /// Rows that are fetched ahead where rows are copied.
@@ -9,8 +9,8 @@ const ROWS_AHEAD: isize = 4;
 /// `target[i * to + j] = source[i][j]`.
 ///
 /// # Safety
-/// The kernels are of a level that the CPU has; the source is readable, and the target holds its rows, `to` elements apart.
-pub(super) unsafe fn gather(kernels: &Kernels, source: MatRef<'_>, target: *mut f32, to: usize) {
+/// The source is readable, and the target holds its rows, `to` elements apart.
+pub(super) unsafe fn gather(kernels: Level, source: MatRef<'_>, target: *mut f32, to: usize) {
     let rows = source.row_stride.wrapping_mul(ROWS_AHEAD);
     let ahead = (source.col_stride == 1).then_some(rows);
     // SAFETY: the caller's promise.
@@ -22,7 +22,7 @@ pub(super) unsafe fn gather(kernels: &Kernels, source: MatRef<'_>, target: *mut 
 /// # Safety
 /// As [`gather`].
 pub(super) unsafe fn gather_ahead(
-    kernels: &Kernels,
+    kernels: Level,
     source: MatRef<'_>,
     target: *mut f32,
     to: usize,
@@ -52,10 +52,10 @@ pub(super) unsafe fn gather_ahead(
 /// The inverse of [`gather`]: `target[i][j] = source[i * from + j]`. `far_next` as in [`CopyJob`].
 ///
 /// # Safety
-/// The kernels are of a level that the CPU has; the source holds the target's rows, `from` elements apart, and the target
+/// The source holds the target's rows, `from` elements apart, and the target
 /// is writable.
 pub(super) unsafe fn scatter(
-    kernels: &Kernels,
+    kernels: Level,
     source: *const f32,
     from: usize,
     target: MatRef<'_>,

@@ -14,7 +14,7 @@ use super::{Method, Options, Scratch, check, copies};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::kernels::{Init, Kernels, NarrowJob, TileJob};
+use crate::kernels::{Init, Level, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool::{self, Pool};
@@ -182,7 +182,7 @@ struct Staged {
 
 /// Everything that a task needs.
 struct Product<'a> {
-    kernels: &'static Kernels,
+    kernels: Level,
     pattern: Pattern,
     source: Source<'a>,
     b: MatRef<'a>,
@@ -196,7 +196,7 @@ struct Product<'a> {
 }
 
 fn product(
-    (kernels, pool): (&'static Kernels, Option<&Pool>),
+    (kernels, pool): (Level, Option<&Pool>),
     scratch: &mut Scratch,
     pattern: Pattern,
     source: Source<'_>,
@@ -210,7 +210,7 @@ fn product(
     }
     let wanted = pool::threads(pool, usize::MAX);
     let by_rows = matches!(source, Source::Pruned(..));
-    let blocking = Blocking::new(kernels, pattern, extent, wanted, by_rows);
+    let blocking = Blocking::new(&kernels, pattern, extent, wanted, by_rows);
     let column_tasks = extent.cols.div_ceil(blocking.cols);
     let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
     let threads = pool::threads(pool, tasks);
@@ -411,7 +411,7 @@ impl Product<'_> {
                 far: if far { c.data } else { std::ptr::null_mut() },
                 ld_far: c.stride,
             };
-            // SAFETY: a level that the CPU has; A's rows, B's slice and C's panel were checked or made.
+            // SAFETY: the blocking's tiles are the level's; A's rows, B's slice and C's panel were checked or made.
             unsafe { tile(&job) };
             from = to;
             if from >= k.end {
@@ -440,8 +440,7 @@ impl Product<'_> {
             let group = (from - k.start) / p.m();
             let ldb = (to - from).next_multiple_of(p.m());
             let b = self.b.part(from..to, cols.clone()).t();
-            // SAFETY: the slice holds `ldb` elements of every column; a level that the CPU has; A's rows
-            // and C's columns were checked.
+            // SAFETY: the slice holds `ldb` elements of every column; A's rows and C's columns were checked.
             unsafe {
                 for j in 0..cols.len() {
                     slice.add(j * ldb + (to - from)).write_bytes(0, ldb - (to - from));

@@ -4,7 +4,7 @@ use super::Method;
 use super::compress::Target;
 use super::copies;
 use crate::kernels::group::{GatherJob, NormJob};
-use crate::kernels::{CompressJob, Kernels, RngKey, Selector};
+use crate::kernels::{CompressJob, Level, RngKey, Selector};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use std::mem::MaybeUninit;
@@ -31,7 +31,7 @@ pub(super) const fn band(pattern: Pattern) -> usize {
 /// # Safety
 /// As there.
 pub(super) unsafe fn compress_block(
-    kernels: &Kernels,
+    kernels: Level,
     pattern: Pattern,
     method: Method,
     a: MatRef<'_>,
@@ -64,7 +64,7 @@ pub(super) unsafe fn compress_block(
 /// # Safety
 /// As [`compress_block`], with at most `PART` entries in at most `COLS` columns.
 unsafe fn compress_part(
-    kernels: &Kernels,
+    kernels: Level,
     pattern: Pattern,
     method: Method,
     a: MatRef<'_>,
@@ -93,9 +93,9 @@ unsafe fn compress_part(
 ///
 /// # Safety
 /// `a` is readable, and `tile` holds it.
-unsafe fn rows_of<'a>(kernels: &Kernels, a: MatRef<'a>, tile: *mut f32) -> MatRef<'a> {
+unsafe fn rows_of<'a>(kernels: Level, a: MatRef<'a>, tile: *mut f32) -> MatRef<'a> {
     let stride = a.cols.cast_signed();
-    // SAFETY: a level that the CPU has; the caller's promise.
+    // SAFETY: the caller's promise.
     unsafe {
         copies::gather(kernels, a, tile, a.cols);
         MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
@@ -108,7 +108,7 @@ unsafe fn rows_of<'a>(kernels: &Kernels, a: MatRef<'a>, tile: *mut f32) -> MatRe
 /// As [`compress_block`], with at most `COLS` columns.
 #[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
 unsafe fn compress_group(
-    kernels: &Kernels,
+    kernels: Level,
     pattern: Pattern,
     method: Method,
     a: MatRef<'_>,
@@ -128,7 +128,7 @@ unsafe fn compress_group(
         _ => kernels.group.norms,
     };
     let MatRef { data, row_stride, rows, cols, .. } = a;
-    // SAFETY: the kernels are of a level that the CPU has; the buffers hold COLS columns' norms and
+    // SAFETY: the buffers hold COLS columns' norms and
     // what is kept of them, at most half (of a last group that is short, too: COLS is a multiple of every m); the
     // caller's promise.
     unsafe {

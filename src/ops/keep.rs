@@ -3,7 +3,7 @@
 use super::reduce::{SIDE, Tile};
 use super::{Method, Options};
 use crate::error::Error;
-use crate::kernels::Kernels;
+use crate::kernels::Level;
 use crate::kernels::group::NormJob;
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// that share indices. Otherwise the first one by rows is named.
 pub(super) fn keepable(
     options: &Options<'_>,
-    kernels: &Kernels,
+    kernels: Level,
     method: Method,
     a: MatRef<'_>,
     pattern: Pattern,
@@ -29,12 +29,9 @@ pub(super) fn keepable(
         let (row, mut tile) = (task * height, Tile::new());
         for col in (0..a.cols).step_by(SIDE) {
             let next = (col + SIDE < a.cols).then_some((row, col + SIDE));
-            // SAFETY: a level that the CPU has; the tile lies in `a`.
-            let first = unsafe {
-                tile.load(kernels, a, (row, height), (col, SIDE), next);
-                first_too_full(kernels, &mut tile, pattern)
-            };
-            if let Some(first) = first {
+            // SAFETY: the caller has checked `a`.
+            unsafe { tile.load(kernels, a, (row, height), (col, SIDE), next) };
+            if let Some(first) = first_too_full(kernels, &mut tile, pattern) {
                 bad.fetch_min(row + first, Ordering::Relaxed);
             }
         }
@@ -59,10 +56,7 @@ pub(super) fn keepable(
 }
 
 /// The first of the tile's rows whose group of rows has more than n non-zeros in a group.
-///
-/// # Safety
-/// The kernels are of a level that the CPU has.
-unsafe fn first_too_full(kernels: &Kernels, tile: &mut Tile, pattern: Pattern) -> Option<usize> {
+fn first_too_full(kernels: Level, tile: &mut Tile, pattern: Pattern) -> Option<usize> {
     tile.pad(1);
     let (rows, group) = (tile.rows, pattern.group());
     let mut ones = [0.0f32; SIDE];
@@ -77,7 +71,7 @@ unsafe fn first_too_full(kernels: &Kernels, tile: &mut Tile, pattern: Pattern) -
                 cols: SIDE,
                 norms: ones.as_mut_ptr(),
             };
-            // SAFETY: the caller's promise; rows of the tile, and a number for each of its columns.
+            // SAFETY: rows of the tile, and a number for each of its columns.
             unsafe { (kernels.group.nonzeros)(&job) };
             entries = &ones;
         }

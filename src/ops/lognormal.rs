@@ -45,7 +45,7 @@ pub struct LogNormal {
 pub fn lognormal_fit(options: &Options<'_>, a: MatRef<'_>) -> Result<LogNormal, Error> {
     check::input("a", a)?;
     let kernels = kernels_for(options.isa)?;
-    // SAFETY: the view was checked; a level that the CPU has.
+    // SAFETY: the view was checked.
     let [zeros, count, sum, squares] = unsafe {
         reduce(kernels, options.pool, a, |tile, [zeros, sums @ ..]: &mut Sums<4>| {
             zeros[0] += tile.zeros() as f64;

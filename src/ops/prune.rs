@@ -8,7 +8,7 @@ use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
 use crate::kernels::generic::philox::WORD_GROUPS;
-use crate::kernels::{ExpandJob, Kernels};
+use crate::kernels::{ExpandJob, Level};
 use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -222,7 +222,7 @@ pub(super) fn for_each_tile(
 /// # Safety
 /// `a` is readable and `out` writable.
 pub(super) unsafe fn expand_tile(
-    kernels: &Kernels,
+    kernels: Level,
     a: CompressedRef<'_>,
     begun: usize,
     out: MatRef<'_>,
@@ -234,7 +234,7 @@ pub(super) unsafe fn expand_tile(
     }
     let mut rows = MaybeUninit::<[f32; TILE]>::uninit();
     let (rows, stride) = (rows.as_mut_ptr().cast::<f32>(), a.cols.cast_signed());
-    // SAFETY: the buffer holds the tile; a level that the CPU has; then as above.
+    // SAFETY: the buffer holds the tile; then as above.
     unsafe {
         expand_rows(kernels, a, begun, rows, stride);
         // The tile below comes next.
@@ -247,7 +247,7 @@ pub(super) unsafe fn expand_tile(
 /// # Safety
 /// As [`expand_tile`].
 unsafe fn expand_rows(
-    kernels: &Kernels,
+    kernels: Level,
     a: CompressedRef<'_>,
     begun: usize,
     out: *mut f32,
@@ -270,7 +270,7 @@ unsafe fn expand_rows(
             out: out.wrapping_offset(i.cast_signed() * out_stride),
             out_stride,
         };
-        // SAFETY: a level that the CPU has; the caller's promise.
+        // SAFETY: the caller's promise.
         unsafe { (kernels.of(a.pattern).expand)(&job) };
         i += rows;
     }

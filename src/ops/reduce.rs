@@ -16,7 +16,7 @@
 
 use super::copies;
 use crate::compressed::Line;
-use crate::kernels::{Kernels, LANES, tensor};
+use crate::kernels::{LANES, Level, tensor};
 use crate::matrix::MatRef;
 use crate::pool::{self, Pool};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,9 +62,9 @@ fn chunks(down: usize, across: usize) -> (usize, usize) {
 /// A NaN comes out as the canonical one.
 ///
 /// # Safety
-/// `a` is readable, and the kernels are of a level that the CPU has.
+/// `a` is readable.
 pub(super) unsafe fn reduce<const K: usize>(
-    kernels: &Kernels,
+    kernels: Level,
     pool: Option<&Pool>,
     a: MatRef<'_>,
     add: impl Fn(&Tile, &mut Sums<K>) + Sync,
@@ -78,7 +78,7 @@ pub(super) unsafe fn reduce<const K: usize>(
 /// # Safety
 /// As [`reduce`].
 pub(super) unsafe fn reduce_by<const K: usize>(
-    kernels: &Kernels,
+    kernels: Level,
     pool: Option<&Pool>,
     a: MatRef<'_>,
     group: usize,
@@ -176,10 +176,10 @@ impl Tile {
     /// columns is left as it was. Meanwhile the one that begins at `next`, if any, is fetched.
     ///
     /// # Safety
-    /// `a` is readable, and the kernels are of a level that the CPU has.
+    /// `a` is readable.
     pub(super) unsafe fn load(
         &mut self,
-        kernels: &Kernels,
+        kernels: Level,
         a: MatRef<'_>,
         (row, height): (usize, usize),
         (col, width): (usize, usize),
@@ -260,10 +260,10 @@ mod tests {
                 MatRef::new(&spread, rows, cols, 2 * c, 2),
             ];
             for isa in Isa::available() {
-                let kernels = isa.kernels().expect("available");
+                let kernels = isa.level().expect("available");
                 for view in views {
                     for pool in [None, Some(&pool)] {
-                        // SAFETY: views of slices; a level that the CPU has.
+                        // SAFETY: views of slices.
                         let [sum] = unsafe {
                             reduce(kernels, pool, view.expect("a view"), |tile, [sum]| {
                                 (kernels.dot)(tile.rows_by(1), tile.rows_by(1), sum);

@@ -5,7 +5,7 @@ use super::reduce::{SIDE, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::kernels::{ExpandJob, Kernels};
+use crate::kernels::{ExpandJob, Level};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
@@ -55,7 +55,7 @@ pub fn soft_threshold_scale(
     check::method(Method::SoftThreshold, pattern)?;
     check::input("w", w)?;
     let kernels = kernels_for(options.isa)?;
-    // SAFETY: `w` was checked, and the kernels are of a level that the CPU has.
+    // SAFETY: `w` was checked.
     let [along, squares] = unsafe {
         reduce(kernels, options.pool, w, |tile, [along, squares]| {
             for entries in tile.rows_by(1).chunks(ENTRIES) {
@@ -71,22 +71,20 @@ pub fn soft_threshold_scale(
 }
 
 /// S of `cols` columns of rows of a tile, and zeros behind.
-///
-/// # Safety
-/// The kernels are of a level that the CPU has.
-unsafe fn soft_threshold(
-    kernels: &Kernels,
+fn soft_threshold(
+    kernels: Level,
     pattern: Pattern,
     entries: &[f32],
     cols: usize,
 ) -> [f32; ENTRIES] {
+    assert!(entries.len() <= ENTRIES && cols <= SIDE, "a part of a tile");
     let (rows, side) = (entries.len() / SIDE, SIDE.cast_signed());
     // n <= m / 2 values and at most two bits of metadata an entry.
     let (mut values, mut meta) = ([0.0f32; ENTRIES / 2], [0u8; ENTRIES / 4]);
     let (ld_values, ld_meta) = (pattern.row_values(SIDE), pattern.row_meta(SIDE));
     let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
     let mut pruned = [0.0; ENTRIES];
-    // SAFETY: buffers of so many rows, whose width is whole groups; the caller's promise.
+    // SAFETY: buffers of so many rows, whose width is whole groups.
     unsafe {
         let a = MatRef::from_raw_parts(entries.as_ptr(), rows, cols, side, 1);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);

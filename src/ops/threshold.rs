@@ -6,7 +6,7 @@ use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
 use crate::kernels::tensor::ThresholdJob;
-use crate::kernels::{Kernels, RngKey};
+use crate::kernels::{Level, RngKey};
 use crate::matrix::{MatMut, MatRef};
 use crate::pool;
 use crate::rng::{ENTRY_COLS, Rng};
@@ -114,7 +114,7 @@ pub fn prune_threshold_in_place(
 /// # Safety
 /// `a` is readable and `out` writable; they are the same or do not overlap; `rng` was checked.
 #[expect(clippy::cast_possible_truncation, reason = "check::rng_of_entries has limited both")]
-unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+unsafe fn prune_rows(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
     let job = ThresholdJob {
         a: a.data,
         a_stride: a.row_stride,
@@ -127,7 +127,7 @@ unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out
         row0: rng.row0 as u32,
         col0: rng.col0 as u32,
     };
-    // SAFETY: the kernels are of a level that the CPU has; the caller's promise.
+    // SAFETY: the caller's promise.
     unsafe { (kernels.tensor.threshold)(&job) };
 }
 
@@ -136,7 +136,7 @@ unsafe fn prune_rows(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out
 /// # Safety
 /// As [`prune_rows`].
 #[expect(clippy::cast_possible_truncation, reason = "less than a tile")]
-unsafe fn prune_tiles(kernels: &Kernels, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+unsafe fn prune_tiles(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
     const { assert!(SIDE == ENTRY_COLS, "a tile holds what words are drawn for together") };
     let mut tile = Tile::new();
     // A tile of columns ends where the next words begin.

@@ -119,7 +119,7 @@ pub fn compress_transposable(
         let along = along.as_ref().map(|to| rows_from(to, rows.start, cols.start));
         let across = across.as_ref().map(|to| rows_from(to, cols.start, rows.start));
         // SAFETY: everything was checked above; parts begin at multiples of 8, so tasks write different
-        // bytes; the kernels are of a level that the CPU has.
+        // bytes.
         unsafe { (kernels.transposable)(&job(a.part(rows, cols), transposed, along, across)) };
     });
     Ok(())

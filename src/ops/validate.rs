@@ -137,6 +137,8 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_pcg::Pcg64Mcg;
+    use rand_pcg::rand_core::Rng as _;
 
     /// The first malformed group of a row of whole bytes, index by index.
     fn first_bad(p: Pattern, meta: &[u8]) -> Option<usize> {
@@ -153,11 +155,8 @@ mod tests {
 
     #[test]
     fn the_first_bad_group_is_found_in_words_and_behind_them() {
-        let mut state = 1u64;
-        let mut below = |n: usize| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 33) as usize % n
-        };
+        let mut numbers = Pcg64Mcg::new(1);
+        let mut below = |n: usize| numbers.next_u32() as usize % n;
         for &p in Pattern::ALL {
             for bytes in [4, 8, 12, 16, 28] {
                 let groups = bytes * 8 / p.group_bits();

@@ -2,9 +2,12 @@
 
 mod lanes;
 
-/// Whether this CPU has the level.
-pub(crate) fn is_available() -> bool {
-    pulp::x86::V3::try_new().is_some()
+use super::Level;
+
+/// The level, where this CPU has it.
+pub(crate) fn level() -> Option<Level> {
+    // SAFETY: the token proves it.
+    pulp::x86::V3::try_new().map(|_| unsafe { Level::new(&KERNELS) })
 }
 
 // The features are those of pulp's `V3` token, so that its intrinsics inline.

@@ -2,23 +2,24 @@
 
 mod lanes;
 
-/// Whether this CPU has the level.
-pub(crate) fn is_available() -> bool {
-    pulp::x86::V4::try_new().is_some()
+use super::Level;
+
+/// The level, where this CPU has it, with the kernels that suit it.
+pub(crate) fn level() -> Option<Level> {
+    level_if(super::cpu::cpu().halves)
 }
 
-/// The kernels of the level, as suit this CPU.
-pub(crate) fn kernels() -> &'static Kernels {
-    match super::cpu::cpu() {
-        cpu if cpu.halves => &KERNELS_OF_HALVES,
-        _ => &KERNELS,
-    }
+/// The level, where this CPU has it, as on CPUs that execute 512 bits as two halves or not.
+pub(super) fn level_if(halves: bool) -> Option<Level> {
+    let kernels = if halves { &KERNELS_OF_HALVES } else { &KERNELS };
+    // SAFETY: the token proves it, and that the CPU has AVX2.
+    pulp::x86::V4::try_new().map(|_| unsafe { Level::new(kernels) })
 }
 
 /// The level on CPUs that execute 512 bits as two halves: their multiply-adds of 256 bits do as much a cycle, and
 /// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. See
 /// `benches/README.md`.
-pub(crate) static KERNELS_OF_HALVES: Kernels = Kernels { tiles: &super::avx2::TILES, ..TABLE };
+pub(super) static KERNELS_OF_HALVES: Kernels = Kernels { tiles: &super::avx2::TILES, ..TABLE };
 
 // The features are those of pulp's `V4` token, so that its intrinsics inline.
 super::kernel_table! {

@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn micro_kernels_of_every_length_return_the_reference_bits() {
-        for (name, kernels, _) in kernels::tables().into_iter().filter(|table| table.2) {
+        for (name, kernels) in kernels::levels() {
             let tiles = kernels.tiles;
             for &pattern in Pattern::ALL {
                 for (place, vectors) in TILE_VECTORS.into_iter().enumerate() {
@@ -496,7 +496,7 @@ mod tests {
         for init in [Init::Zero, Init::Load, Init::Scale(-0.3)] {
             let run = |tile: kernels::TileFn| {
                 let mut c = old.clone();
-                // SAFETY: a table that the CPU can run; every buffer holds what the job names.
+                // SAFETY: a level that the CPU has; every buffer holds what the job names.
                 unsafe {
                     tile(&TileJob {
                         values: values.as_ptr(),

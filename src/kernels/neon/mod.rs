@@ -2,9 +2,12 @@
 
 mod lanes;
 
-/// Whether this CPU has the level.
-pub(crate) fn is_available() -> bool {
-    pulp::aarch64::Neon::try_new().is_some()
+use super::Level;
+
+/// The level, where this CPU has it.
+pub(crate) fn level() -> Option<Level> {
+    // SAFETY: the token proves it.
+    pulp::aarch64::Neon::try_new().map(|_| unsafe { Level::new(&KERNELS) })
 }
 
 super::kernel_table! {

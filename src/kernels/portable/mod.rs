@@ -5,6 +5,14 @@
 
 mod lanes;
 
+use super::Level;
+
+/// The level, which every CPU has.
+pub(crate) const fn level() -> Level {
+    // SAFETY: it is compiled for the target's baseline.
+    unsafe { Level::new(&KERNELS) }
+}
+
 // A portable "token" proves nothing, so making one is always sound.
 super::kernel_table! {
     lanes: lanes::Portable,

@@ -6,8 +6,9 @@ mod tensor;
 mod transposable;
 
 use super::{
-    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, NarrowJob, PatternKernels, PatternTiles,
-    Selector, TileJob, Tiles, generic::lanes::unpack_codes, pattern_kernels, pattern_tiles,
+    CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, Level, NarrowJob, PatternKernels,
+    PatternTiles, Selector, TileJob, Tiles, generic::lanes::unpack_codes, pattern_kernels,
+    pattern_tiles,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -190,8 +191,14 @@ const VECTOR: usize = 4;
 pub(crate) static TILES: Tiles =
     Tiles { lanes: VECTOR, patterns: crate::pattern::for_each_pattern!(pattern_tiles) };
 
+/// The level, which every CPU has.
+pub(crate) const fn level() -> Level {
+    // SAFETY: it is compiled for the target's baseline.
+    unsafe { Level::new(&KERNELS) }
+}
+
 /// The kernels of this level.
-pub(crate) static KERNELS: Kernels = Kernels {
+pub(super) static KERNELS: Kernels = Kernels {
     lanes: VECTOR,
     patterns: crate::pattern::for_each_pattern!(pattern_kernels),
     tiles: &TILES,

@@ -138,7 +138,7 @@ impl Product<'_> {
                 },
                 ..job
             };
-            // SAFETY: a level that the CPU has; the caller's promise.
+            // SAFETY: the caller's promise.
             unsafe { (self.kernels.group.tile[place])(&job) };
         });
     }

@@ -91,7 +91,7 @@ mod tests {
     fn a_thread_works_in_less_than_a_mebibyte() {
         let sizes = [1, 3, 16, 70, 260, 512, 520, 576, 577, 1040, 1152, 5000];
         let mut most = 0;
-        for (name, kernels, _) in kernels::tables() {
+        for (name, kernels) in kernels::tables() {
             for (&p, group) in Pattern::ALL.iter().flat_map(|p| (1..=64).map(move |g| (p, g))) {
                 let p = p.grouped(group).expect("a group of rows");
                 for (rows, inner) in sizes.iter().flat_map(|&r| [40, 1500, 100_000].map(|k| (r, k)))

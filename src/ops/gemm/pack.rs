@@ -19,7 +19,7 @@ impl Product<'_> {
         let b = self.b.part(k.clone(), cols.clone());
         let (rows, cols) = (k.len(), cols.len());
         let padded = rows.next_multiple_of(self.pattern.m());
-        // SAFETY: `padded` rows of `width` elements are the slice's; the part of B was checked; a level that the CPU has.
+        // SAFETY: `padded` rows of `width` elements are the slice's; the part of B was checked.
         unsafe {
             if cols < width {
                 slice.write_bytes(0, padded * width);

@@ -20,14 +20,14 @@ fn products_of_every_table_return_the_reference_bits() {
         let method = Method::Mvue(Rng::new(1, 2));
         let mut packed = Compressed::new(rows, inner, p).expect("memory");
         crate::compress(&Options::new(), method, a, packed.as_mut()).expect("compress");
-        let run = |kernels: &'static Kernels, source: Source<'_>| {
+        let run = |kernels: Level, source: Source<'_>| {
             let (mut c, mut scratch) = (old.clone(), Scratch::new());
             let to = MatMut::row_major(&mut c, rows, cols).expect("a matrix");
             product((kernels, None), &mut scratch, p, source, b, 0.5, to.view).expect("memory");
             c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
-        let want = run(&kernels::reference::KERNELS, Source::Scaled(packed.as_ref(), 1.5));
-        for (name, kernels, _) in kernels::tables().into_iter().filter(|table| table.2) {
+        let want = run(kernels::reference::level(), Source::Scaled(packed.as_ref(), 1.5));
+        for (name, kernels) in kernels::levels() {
             for source in [Source::Scaled(packed.as_ref(), 1.5), Source::Pruned(a, method, 1.5)] {
                 assert!(run(kernels, source) == want, "{name} {p}");
             }
