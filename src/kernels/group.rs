@@ -51,7 +51,7 @@ pub(crate) struct GatherJob {
     pub(crate) count: usize,
     /// Of every column, as [`NormJob`] made them.
     pub(crate) norms: *const f32,
-    /// In: the kept norms as the method returns them. Out: the factors of their entries, kept norm / norm.
+    /// The kept norms as the method returns them: entries are multiplied by kept norm / norm. May be written over.
     pub(crate) kept: *mut f32,
     pub(crate) values: *mut f32,
     pub(crate) ld_values: usize,

@@ -48,35 +48,86 @@ unsafe fn store<L: Lanes>(l: L, to: *mut f32, x: L::F, count: usize) {
 /// The contract of [`NormFn`](crate::kernels::group::NormFn).
 #[inline(always)]
 pub(crate) unsafe fn norms<L: Lanes>(l: L, job: &NormJob) {
-    let (zero, one) = (l.splat(0.0), l.splat(1.0));
-    let (down, up) = (l.splat(NORM_SCALE), l.splat(1.0 / NORM_SCALE));
     let mut j = 0;
     while j < job.cols {
-        let count = L::COUNT.min(job.cols - j);
-        let mut most = zero;
-        for i in 0..job.rows {
-            // SAFETY: entries of row i. A NaN may get lost here: it is in the sum.
-            most = l.max(l.abs(unsafe { load(l, job, i, j, count) }), most);
+        let place = (j, L::COUNT.min(job.cols - j));
+        // SAFETY: columns that exist, and their norms.
+        unsafe {
+            let norm = match job.rows {
+                1 => norm::<L, 1>(l, job, place),
+                2 => norm::<L, 2>(l, job, place),
+                3 => norm::<L, 3>(l, job, place),
+                4 => norm::<L, 4>(l, job, place),
+                5 => norm::<L, 5>(l, job, place),
+                6 => norm::<L, 6>(l, job, place),
+                7 => norm::<L, 7>(l, job, place),
+                8 => norm::<L, 8>(l, job, place),
+                _ => norm_of_many(l, job, place),
+            };
+            store(l, job.norms.add(j), norm, place.1);
         }
-        let (high, low) = (l.lt(l.splat(NORM_HIGH), most), l.lt(most, l.splat(NORM_LOW)));
-        let scale = l.select(high, down, l.select(low, up, one));
-        let back = l.select(high, up, l.select(low, down, one));
-        let mut sums = [zero; OCTET];
-        let octets = job.rows.div_ceil(OCTET);
-        for o in 0..octets {
-            let mut squares = [zero; OCTET];
-            for i in 0..OCTET.min(job.rows - o * OCTET) {
-                // SAFETY: entries of a row.
-                let x = l.mul(unsafe { load(l, job, o * OCTET + i, j, count) }, scale);
-                squares[i] = l.mul(x, x);
-            }
-            sums[o] = tree_sum(l, squares);
-        }
-        let sum = if octets == 1 { sums[0] } else { tree_sum(l, sums) };
-        // SAFETY: norms of the columns.
-        unsafe { store(l, job.norms.add(j), l.mul(l.sqrt(sum), back), count) };
         j += L::COUNT;
     }
+}
+
+/// The norms of `count` columns from `j` on, of R rows, at most [`OCTET`], which stay in registers.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn norm<L: Lanes, const R: usize>(l: L, job: &NormJob, (j, count): (usize, usize)) -> L::F {
+    let mut x = [l.splat(0.0); OCTET];
+    let mut most = l.splat(0.0);
+    for i in 0..R {
+        // SAFETY: entries of row i. A NaN may get lost in the greatest: it is in the sum.
+        x[i] = unsafe { load(l, job, i, j, count) };
+        most = l.max(l.abs(x[i]), most);
+    }
+    let (scale, back) = scales(l, most);
+    l.mul(l.sqrt(sum_of_squares(l, x, scale)), back)
+}
+
+/// The norms of `count` columns from `j` on, of more than [`OCTET`] rows.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn norm_of_many<L: Lanes>(l: L, job: &NormJob, (j, count): (usize, usize)) -> L::F {
+    let zero = l.splat(0.0);
+    let mut most = zero;
+    for i in 0..job.rows {
+        // SAFETY: as in `norm`.
+        most = l.max(l.abs(unsafe { load(l, job, i, j, count) }), most);
+    }
+    let (scale, back) = scales(l, most);
+    let mut sums = [zero; OCTET];
+    for o in 0..job.rows.div_ceil(OCTET) {
+        let (first, mut x) = (o * OCTET, [zero; OCTET]);
+        // SAFETY: entries of rows that exist.
+        unsafe {
+            if first + OCTET <= job.rows {
+                for i in 0..OCTET {
+                    x[i] = load(l, job, first + i, j, count);
+                }
+            } else {
+                for i in 0..job.rows - first {
+                    x[i] = load(l, job, first + i, j, count);
+                }
+            }
+        }
+        sums[o] = sum_of_squares(l, x, scale);
+    }
+    l.mul(l.sqrt(tree_sum(l, sums)), back)
+}
+
+/// The sum of the squares of `scale` times `x`.
+#[inline(always)]
+fn sum_of_squares<L: Lanes>(l: L, mut x: [L::F; OCTET], scale: L::F) -> L::F {
+    for i in 0..OCTET {
+        let scaled = l.mul(x[i], scale);
+        x[i] = l.mul(scaled, scaled);
+    }
+    tree_sum(l, x)
 }
 
 /// As a balanced tree of neighbours.
@@ -84,6 +135,15 @@ pub(crate) unsafe fn norms<L: Lanes>(l: L, job: &NormJob) {
 fn tree_sum<L: Lanes>(l: L, a: [L::F; OCTET]) -> L::F {
     let pairs = [l.add(a[0], a[1]), l.add(a[2], a[3]), l.add(a[4], a[5]), l.add(a[6], a[7])];
     l.add(l.add(pairs[0], pairs[1]), l.add(pairs[2], pairs[3]))
+}
+
+/// What columns are multiplied by whose greatest magnitude is `most`, and their norms in turn.
+#[inline(always)]
+fn scales<L: Lanes>(l: L, most: L::F) -> (L::F, L::F) {
+    let one = l.splat(1.0);
+    let (down, up) = (l.splat(NORM_SCALE), l.splat(1.0 / NORM_SCALE));
+    let (high, low) = (l.lt(l.splat(NORM_HIGH), most), l.lt(most, l.splat(NORM_LOW)));
+    (l.select(high, down, l.select(low, up, one)), l.select(high, up, l.select(low, down, one)))
 }
 
 /// 1 for the columns that have an entry that is not zero, NaNs included; 0 for the others.
@@ -108,41 +168,135 @@ pub(crate) unsafe fn nonzeros<L: Lanes>(l: L, job: &NormJob) {
     }
 }
 
+/// Columns that one lookup selects from.
+const WINDOW: usize = 16;
+
+/// Where a vector of kept entries lies in a row: `index` columns behind column `base`, in so many windows, all of which lie
+/// in the row.
+struct Near<U> {
+    base: usize,
+    index: U,
+    windows: usize,
+}
+
+impl<U: Copy> Near<U> {
+    /// Kept entries from `k` on, unless they are less than a vector, or lie so far apart that to look them up takes more
+    /// instructions than to read them one by one.
+    ///
+    /// # Safety
+    /// The columns of the kept entries must be readable.
+    #[inline(always)]
+    unsafe fn new<L: Lanes<U = U>>(l: L, job: &GatherJob, k: usize) -> Option<Self> {
+        if k + L::COUNT > job.count {
+            return None;
+        }
+        // SAFETY: a vector of kept entries.
+        let (first, last, columns) = unsafe {
+            let columns = job.columns.add(k);
+            (*columns as usize, *columns.add(L::COUNT - 1) as usize, l.load_u(columns))
+        };
+        // (Where the last lies in the row all of them do, and ascend.)
+        if last >= job.cols {
+            return None;
+        }
+        let windows = (last - first) / WINDOW + 1;
+        if windows > L::COUNT.div_ceil(4) || windows * WINDOW > job.cols {
+            return None;
+        }
+        let base = first.min(job.cols - windows * WINDOW);
+        let index = l.add_u(columns, l.splat_u((base as u32).wrapping_neg()));
+        Some(Self { base, index, windows })
+    }
+
+    /// The entries of a row, or what else has one element for each of the job's columns.
+    ///
+    /// # Safety
+    /// These elements must be readable.
+    #[inline(always)]
+    unsafe fn of<L: Lanes<U = U>>(&self, l: L, row: *const f32) -> L::F {
+        // SAFETY: windows that lie in the row.
+        unsafe {
+            let mut x = l.lookup::<WINDOW>(row.add(self.base), self.index);
+            for begin in (1..self.windows).map(|w| w * WINDOW) {
+                let there = l.lookup::<WINDOW>(row.add(self.base + begin), self.index);
+                x = l.select(l.le_u(l.splat_u(begin as u32), self.index), there, x);
+            }
+            x
+        }
+    }
+}
+
+/// By what the entries are multiplied whose norm the method made `kept` of.
+#[inline(always)]
+fn factor<L: Lanes>(l: L, kept: L::F, norm: L::F) -> L::F {
+    // Finite: a norm so far below the level is kept with a probability of nothing.
+    let factor = l.min(l.div(kept, norm), l.splat(f32::MAX));
+    // Where nothing is kept zero, which the entries are too; or NaN, which poisons them.
+    l.select(l.eq(kept, kept), l.select(l.lt(l.splat(0.0), kept), factor, kept), kept)
+}
+
+/// Values of entries x.
+#[inline(always)]
+fn scaled<L: Lanes>(l: L, x: L::F, factor: L::F) -> L::F {
+    // The addition makes +0 of -0.
+    let y = l.add(l.mul(x, factor), l.splat(0.0));
+    // A NaN that its block is not poisoned by is one that `Keep` keeps as it is, bit by bit.
+    let y = l.select(l.eq(x, x), y, x);
+    l.select(l.eq(factor, factor), y, l.splat(f32::NAN))
+}
+
 /// The kept entries of every row, times what the method made of their norm over that norm.
 ///
 /// # Safety
 /// The contract of [`GatherFn`](crate::kernels::group::GatherFn).
 #[inline(always)]
 pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
+    let mut k = 0;
+    // SAFETY: vectors of kept entries; entries and values of every row.
+    unsafe {
+        while let Some(near) = Near::new(l, job, k) {
+            let factor = factor(l, l.load(job.kept.add(k)), near.of(l, job.norms));
+            for i in 0..job.rows {
+                let x = near.of(l, job.row(i));
+                l.store(job.values.add(i * job.ld_values + k), scaled(l, x, factor));
+            }
+            k += L::COUNT;
+        }
+        gather_far(l, job, k);
+    }
+}
+
+/// [`gather`] of the kept entries from `first` on, which are read one by one.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn gather_far<L: Lanes>(l: L, job: &GatherJob, first: usize) {
     let mut inside = job.count;
-    for k in 0..job.count {
+    for k in first..job.count {
         // SAFETY: k < count; a column below `cols` has a norm.
         unsafe {
             let (column, kept) = (*job.columns.add(k) as usize, job.kept.add(k));
             if column >= job.cols {
                 inside = inside.min(k);
             } else if *kept > 0.0 {
-                // Finite: a norm so far below the level is kept with a probability of nothing.
                 let factor = *kept / *job.norms.add(column);
                 *kept = if factor < f32::MAX { factor } else { f32::MAX };
             }
-            // Otherwise zero, which its entries are too, or NaN, which poisons them.
         }
     }
-    let (zero, nan) = (l.splat(0.0), l.splat(f32::NAN));
     for i in 0..job.rows {
-        let row = job.row(i);
         // SAFETY: entries and values of row i.
         unsafe {
-            let values = job.values.add(i * job.ld_values);
-            for k in 0..inside {
+            let (row, values) = (job.row(i), job.values.add(i * job.ld_values));
+            for k in first..inside {
                 let x = row.add(*job.columns.add(k) as usize).read_unaligned();
                 values.add(k).write_unaligned(x);
             }
             for k in inside..job.count {
                 values.add(k).write_unaligned(0.0);
             }
-            let mut k = 0;
+            let mut k = first;
             while k < job.count {
                 let count = L::COUNT.min(job.count - k);
                 let (x, factor) = if count == L::COUNT {
@@ -150,11 +304,7 @@ pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
                 } else {
                     (l.load_first(values.add(k), count), l.load_first(job.kept.add(k), count))
                 };
-                // The addition makes +0 of -0.
-                let y = l.add(l.mul(x, factor), zero);
-                // A NaN that its block is not poisoned by is one that `Keep` keeps as it is, bit by bit.
-                let y = l.select(l.eq(x, x), y, x);
-                store(l, values.add(k), l.select(l.eq(factor, factor), y, nan), count);
+                store(l, values.add(k), scaled(l, x, factor), count);
                 k += L::COUNT;
             }
         }

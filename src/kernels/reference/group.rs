@@ -67,7 +67,6 @@ unsafe fn gather(job: &GatherJob) {
                 true => (kept / *job.norms.add(column)).min(f32::MAX),
                 false => kept,
             };
-            *job.kept.add(k) = factor;
             for i in 0..job.rows {
                 let x = match column < job.cols {
                     true => job.row(i).add(column).read_unaligned(),
