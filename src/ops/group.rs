@@ -38,7 +38,7 @@ pub(super) unsafe fn compress_block(
     at: (usize, usize),
     target: Target,
 ) {
-    let rows = band(pattern);
+    let rows = if a.col_stride == 1 { pattern.group() } else { band(pattern) };
     let cols = (PART / rows).min(COLS) / BYTES * BYTES;
     let work = |row: usize, col: usize| {
         let (last, end) = (a.rows.min(row + rows), a.cols.min(col + cols));
