@@ -114,7 +114,7 @@ step_benches() { # each bench compiles, checks its results and runs once
   bash benches/peers/install.sh >"$log/peers" 2>&1 ||
     not_run "installing the C libraries of the bench peers" "$(tail -n 1 "$log/peers")"
   cargo test --benches --all-features | tee "$log/benches"
-  sed -n 's/^not run: //p' "$log/benches" | while IFS=: read -r what why; do not_run "bench peers, $what" "${why# }"; done
+  sed -n 's/^not run: //p' "$log/benches" | while read -r line; do not_run "bench peers, ${line%%: *}" "${line#*: }"; done
 }
 
 step_examples() {
