@@ -101,6 +101,18 @@ panic: action=fatal
 error: action=ignore
 info: action=ignore
 EOF
+# Bochs draws its screen on a terminal of its own, and waits when nobody reads that.
+watch_screen() {
+  local terminal=
+  until [ -n "$terminal" ]; do
+    sleep 0.2
+    terminal=$(sed -n 's/^Bochs connected to screen "\(.*\)".*/\1/p' screen)
+  done
+  exec cat "$terminal" >/dev/null 2>&1
+}
+: >screen
+watch_screen &
 TERM=xterm timeout -s KILL $((60 * minutes)) bochs -q -f bochsrc -rc commands >screen 2>&1 </dev/null || true
+kill $! 2>/dev/null || true # it has ended with its terminal, if there was one
 sed 's/\r$//' serial | grep -v '^\[' # without what Linux says
 grep -q '^all have run: 0' serial
