@@ -199,7 +199,7 @@ step_avx512() { # on a CPU without AVX-512 its kernels run in an emulator of a w
       *) echo "$program" ;;
     esac
   done)
-  SPNM_TEST_EFFORT=0 SPNM_TEST_ISA=avx512 bash ci/bochs.sh target/ci-bochs <<<"$list" >"$log/bochs" 2>"$log/bochs_errors" ||
+  SPNM_TEST_EFFORT=0 SPNM_TEST_ISA=portable,avx2,avx512 bash ci/bochs.sh target/ci-bochs <<<"$list" >"$log/bochs" 2>"$log/bochs_errors" ||
     status=$?
   [ "$status" != 3 ] || skip "$(tail -n 1 "$log/bochs_errors")"
   cat "$log/bochs"
