@@ -44,14 +44,13 @@ mkdir -p "$root"/{bin,proc,dev,tmp} "$root$PWD/tests" "$folder/disc"
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp tests/digests.txt "$root$PWD/tests/"
 while read -r program arguments; do
-  echo "$(realpath "$program") $arguments"
-done >"$root/list"
-while read -r program _; do
+  program=$(realpath "$program")
+  echo "$program $arguments" >>"$root/list"
   for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
     mkdir -p "$root$(dirname "$file")"
     strip -o "$root$file" "$file"
   done
-done <"$root/list"
+done
 export -p | sed -n 's/^declare -x \(SPNM_[A-Z_]*=.*\)$/export \1/p' >"$root/variables"
 cat >"$root/init" <<EOF
 #!/bin/busybox sh

@@ -128,9 +128,8 @@ unsafe fn compress_group(
         _ => kernels.group.norms,
     };
     let MatRef { data, row_stride, rows, cols, .. } = a;
-    // SAFETY: the buffers hold COLS columns' norms and
-    // what is kept of them, at most half (of a last group that is short, too: COLS is a multiple of every m); the
-    // caller's promise.
+    // SAFETY: the buffers hold COLS columns' norms and what is kept of them, at most half (of a last group that is short,
+    // too: COLS is a multiple of every m); the caller's promise.
     unsafe {
         norm(&NormJob { a: data, row_stride, rows, cols, norms });
         kernels.of(pattern).compress_rows[selector.words()](&CompressJob {

@@ -103,17 +103,9 @@ unsafe fn norm_of_many<L: Lanes>(l: L, job: &NormJob, (j, count): (usize, usize)
     let mut sums = [zero; OCTET];
     for o in 0..job.rows.div_ceil(OCTET) {
         let (first, mut x) = (o * OCTET, [zero; OCTET]);
-        // SAFETY: entries of rows that exist.
-        unsafe {
-            if first + OCTET <= job.rows {
-                for i in 0..OCTET {
-                    x[i] = load(l, job, first + i, j, count);
-                }
-            } else {
-                for i in 0..job.rows - first {
-                    x[i] = load(l, job, first + i, j, count);
-                }
-            }
+        for i in 0..OCTET.min(job.rows - first) {
+            // SAFETY: entries of a row that exists.
+            x[i] = unsafe { load(l, job, first + i, j, count) };
         }
         sums[o] = sum_of_squares(l, x, scale);
     }
