@@ -2,9 +2,11 @@
 
 mod columns;
 mod rows;
+mod stream;
 
 pub(crate) use columns::{cols, write_lines};
 pub(crate) use rows::rows;
+pub(crate) use stream::{Stream, move_lines};
 
 use super::philox::WORD_GROUPS;
 use std::mem::MaybeUninit;

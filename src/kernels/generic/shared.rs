@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) stage_words: StageWordsFn,
     /// [`write_lines`](super::compress::write_lines).
     pub(crate) write_lines: WriteLinesFn,
+    /// [`move_lines`](super::compress::move_lines).
+    pub(crate) move_lines: MoveLinesFn,
 }
 
 /// # Safety
@@ -41,7 +43,11 @@ pub(crate) type StageWordsFn = unsafe fn(&NarrowJob, Strip, bits: (usize, usize)
 /// # Safety
 /// As [`WordsFn`].
 pub(crate) type WriteLinesFn =
-    unsafe fn(&CompressJob, stream: bool, tile: *const f32, target: *mut f32, count: usize);
+    unsafe fn(&CompressJob, tile: *const f32, target: (*mut f32, usize), count: usize);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type MoveLinesFn =
+    unsafe fn(&CompressJob, stream: &mut super::compress::Stream, fetched: usize, written: usize);
 
 /// The functions and `SHARED` of one level.
 macro_rules! shared_steps {
@@ -60,8 +66,10 @@ macro_rules! shared_steps {
             generic::narrow::copy_values, $lanes $(, $features)?);
         shared_step!(stage_words(job: &NarrowJob, strip: Strip, bits: (usize, usize), words: *mut u32),
             generic::narrow::stage_words, $lanes $(, $features)?);
-        shared_step!(write_lines(job: &CompressJob, stream: bool, tile: *const f32, target: *mut f32, count: usize),
+        shared_step!(write_lines(job: &CompressJob, tile: *const f32, target: (*mut f32, usize), count: usize),
             generic::compress::write_lines, $lanes $(, $features)?);
+        shared_step!(move_lines(job: &CompressJob, stream: &mut generic::compress::Stream, fetched: usize, written: usize),
+            generic::compress::move_lines, $lanes $(, $features)?);
 
         const SHARED: Shared = Shared {
             words_of_row,
@@ -70,6 +78,7 @@ macro_rules! shared_steps {
             copy_values,
             stage_words,
             write_lines,
+            move_lines,
         };
     };
 }

@@ -1,5 +1,6 @@
 //! Columns of A contiguous: rows in lanes.
 
+use super::stream::Stream;
 use super::{CHUNK, aligned, pointer, uninit};
 use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
@@ -11,7 +12,7 @@ use crate::pattern::index_bits;
 use std::ops::Range;
 
 /// Rows that go through a chunk together: a cache line of each column of A.
-const BAND: usize = 16;
+pub(super) const BAND: usize = 16;
 /// The words of a chunk of a band.
 const DRAW: usize = CHUNK * BAND;
 /// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
@@ -44,15 +45,22 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     let lead = groups_before_line::<N>(job).filter(|_| L::STREAMS && job.stream);
     let mut words = uninit::<u32, { DRAWS * DRAW }>();
     let words = pointer(&mut words);
-    for row in (0..job.rows).step_by(BLOCK) {
+    let mut buffers = uninit::<f32, { Stream::FLOATS }>();
+    let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut buffers));
+    let block = stream.rows_of_block(BLOCK);
+    for row in (0..job.rows).step_by(block) {
         for first in (0..groups).step_by(CHUNK) {
-            let rows = row..job.rows.min(row + BLOCK);
+            let rows = row..job.rows.min(row + block);
             let groups = first..groups.min(first + CHUNK);
             // SAFETY: rows and groups that exist; room for words.
-            unsafe { chunk::<L, E, N, M>(l, job, shared, rows, groups, lead, words) };
+            unsafe {
+                chunk::<L, E, N, M>(l, job, shared, (rows, groups), lead, words, &mut stream);
+            }
         }
     }
     if lead.is_some() {
+        // SAFETY: lines of rows that exist.
+        unsafe { stream.finish(job, shared) };
         l.end_of_streams();
     }
 }
@@ -67,10 +75,10 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     l: L,
     job: &CompressJob,
     shared: &Shared,
-    rows: Range<usize>,
-    groups: Range<usize>,
+    (rows, groups): (Range<usize>, Range<usize>),
     lead: Option<usize>,
     words: *mut u32,
+    stream: &mut Stream,
 ) {
     let Range { start: first, end } = groups;
     let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
@@ -94,26 +102,28 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             // SAFETY: there is room for the words of all bands; their rows and groups exist.
             unsafe { band(row).draw::<L, E>(job, shared, drawn, end - first) };
         }
-        let (mut g, mut before) = (first, lead.unwrap_or(0));
+        if lead.is_some() {
+            let below = (bottom, first * M);
+            let next = if bottom < rows.end { below } else { (rows.start, end * M) };
+            stream.begin(job, rows.start, (top..bottom, first * M..end * M), next);
+        }
+        let mut g = first;
         while g < end {
-            let next = end.min(g + before + width);
+            let to_line = lead.filter(|&lead| g == first && lead > 0);
+            let next = end.min(g + to_line.unwrap_or(width));
             for row in (top..bottom).step_by(BAND) {
-                // The band to prefetch: the next in the same columns, else in the next part, else in the next chunk. By its
-                // last row, whose line is not one that this band, unless it is aligned, reads as well.
-                let (next_row, next_g) = match row + BAND {
-                    below if below < bottom => (below, g),
-                    _ if next < end => (top, next),
-                    _ if bottom < rows.end => (bottom, first),
-                    _ => (rows.start, end),
-                };
+                // What is fetched: the next band of the same columns, or of the next chunk. By its last row, whose line is not
+                // one that this band, unless it is aligned, reads as well.
+                let below = row + BAND < rows.end;
+                let (next_row, next_g) = if below { (row + BAND, g) } else { (rows.start, end) };
                 let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
                 let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
                 let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
-                let part = Part { first: g, end: next, before, ahead };
+                let part = Part { first: g, end: next, ahead };
                 // SAFETY: the rows and groups exist, and their words are drawn.
-                unsafe { band(row).compress::<L, E, N, M>(l, job, shared, &part) };
+                unsafe { band(row).compress::<L, E, N, M>(l, (job, shared), &part, stream) };
             }
-            (g, before) = (next, 0);
+            g = next;
         }
         for row in (top..bottom).step_by(BAND) {
             // SAFETY: the rows and groups exist, and their indices are packed.
@@ -148,8 +158,6 @@ struct Band {
 struct Part {
     first: usize,
     end: usize,
-    /// Groups before the first whole line of values.
-    before: usize,
     /// Elements from an entry of A to one that is fetched with it. Strides defeat the hardware's guesses.
     ahead: isize,
 }
@@ -204,9 +212,9 @@ impl Band {
     unsafe fn compress<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         &self,
         l: L,
-        job: &CompressJob,
-        shared: &Shared,
+        (job, shared): (&CompressJob, &Shared),
         part: &Part,
+        stream: &mut Stream,
     ) {
         let mut codes = [l.splat_u(0); STRIPS];
         let bit = (part.first - self.first) * N * index_bits(M);
@@ -216,14 +224,13 @@ impl Band {
                 *codes = unsafe { l.load_u(self.drawn::<L>(0, strip).add(bit / 32 * L::COUNT)) };
             }
         }
-        let mut g = part.first;
-        let mut here = if part.before > 0 { part.before } else { LINE / N };
-        while g < part.end {
-            here = here.min(part.end - g);
+        for g in (part.first..part.end).step_by(LINE / N) {
+            let here = (LINE / N).min(part.end - g);
             // SAFETY: `here` groups of the part.
-            unsafe { self.batch::<L, E, N, M>(l, job, shared, part, (g, here), &mut codes) };
-            g += here;
-            here = LINE / N;
+            unsafe {
+                let with = (job, shared);
+                self.batch::<L, E, N, M>(l, with, part, (g, here), &mut codes, stream);
+            }
         }
     }
 
@@ -236,11 +243,11 @@ impl Band {
     unsafe fn batch<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         &self,
         l: L,
-        job: &CompressJob,
-        shared: &Shared,
+        (job, shared): (&CompressJob, &Shared),
         part: &Part,
         (g, here): (usize, usize),
         codes: &mut [L::U; STRIPS],
+        stream: &mut Stream,
     ) {
         let bits = N * index_bits(M);
         let strips = self.strips::<L>();
@@ -266,6 +273,10 @@ impl Band {
         for t in 0..here {
             let bit = (g + t - self.first) * bits;
             let end = g + t + 1 == part.end;
+            if L::STREAMS && self.stream {
+                // SAFETY: lines of rows that exist.
+                unsafe { stream.advance(job, shared, M, N) };
+            }
             for strip in 0..strips {
                 let rows = strip * L::COUNT;
                 let mut x = [l.splat(0.0); M];
@@ -303,10 +314,14 @@ impl Band {
         // SAFETY: the values of groups g .. g + here of the band's rows, which `tile` has.
         unsafe {
             let target = job.values.add(self.row * job.ld_values + g * N);
+            if whole_strips && L::STREAMS && self.stream {
+                stream.put(job, shared, tile, (self.row, self.rows, L::COUNT), g * N, here * N);
+                return;
+            }
             if whole_strips {
                 for rows in (0..self.rows).step_by(L::COUNT) {
                     let target = target.add(rows * job.ld_values);
-                    (shared.write_lines)(job, self.stream, tile.add(rows), target, here * N);
+                    (shared.write_lines)(job, tile.add(rows), (target, job.ld_values), here * N);
                 }
                 return;
             }
@@ -393,49 +408,42 @@ impl Band {
 /// Writes a strip's next values, at most a line of each row.
 ///
 /// # Safety
-/// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in rows
-/// `job.ld_values` apart from `target` on; where values are streamed, a whole line of them is a line of memory.
+/// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in each row of the target,
+/// whose first one begins there.
 #[inline(always)]
 pub(crate) unsafe fn write_lines<L: Lanes>(
     l: L,
     job: &CompressJob,
-    stream: bool,
     tile: *const f32,
-    target: *mut f32,
+    (target, ld): (*mut f32, usize),
     count: usize,
 ) {
-    let ld = job.ld_values.cast_signed();
-    let (streamed, direct) = (stream && count == LINE, !stream && count == LINE);
     // The lines of the next band: where stores are less than a line, they are read before they are written.
-    if !streamed && (job.far_into_l2 || L::COUNT < LINE) {
+    if ld == job.ld_values && (job.far_into_l2 || L::COUNT < LINE) {
         for lane in 0..L::COUNT {
-            let next = (lane + BAND).cast_signed();
-            let next = target.wrapping_offset(next.wrapping_mul(ld));
+            let next = target.wrapping_add((lane + BAND).wrapping_mul(ld));
             l.prefetch_lines(job.far_into_l2, next, 1);
         }
     }
     let mut lines = uninit::<f32, { LINE * MAX_LANES }>();
     let lines = pointer(&mut lines);
-    let (to, stride) = if direct { (target, ld) } else { (lines, LINE.cast_signed()) };
+    let (to, stride) = if count == LINE { (target, ld) } else { (lines, LINE) };
     for at in (0..LINE).step_by(L::COUNT) {
         // SAFETY: the caller's promise; `lines` holds a line of COUNT rows.
-        unsafe { l.transpose(tile.add(at * BAND), BAND.cast_signed(), to.add(at), stride) };
+        unsafe {
+            let (tile, to) = (tile.add(at * BAND), to.add(at));
+            l.transpose(tile, BAND.cast_signed(), to, stride.cast_signed());
+        }
     }
-    if direct {
+    if count == LINE {
         return;
     }
     for lane in 0..L::COUNT {
-        let (from, to) =
-            (lines.wrapping_add(lane * LINE), target.wrapping_add(lane * job.ld_values));
+        let (from, to) = (lines.wrapping_add(lane * LINE), target.wrapping_add(lane * ld));
         for at in (0..count).step_by(L::COUNT) {
-            // SAFETY: as above; whole lines of the target are lines of memory, else a part of one is written.
+            // SAFETY: as above.
             unsafe {
-                let values = l.load(from.add(at));
-                if streamed {
-                    l.stream(to.add(at), values);
-                } else {
-                    l.store_first(to.add(at), values, L::COUNT.min(count - at));
-                }
+                l.store_first(to.add(at), l.load(from.add(at)), L::COUNT.min(count - at));
             }
         }
     }

@@ -1,0 +1,210 @@
+//! What goes from and to memory while columns are compressed that fill more than caches.
+
+use super::columns::BAND;
+use crate::kernels::CompressJob;
+use crate::kernels::generic::Lanes;
+use crate::kernels::generic::lanes::LINE;
+use crate::kernels::generic::shared::Shared;
+use std::ops::Range;
+
+/// Columns between one that is computed and one that is fetched: some microseconds. See `benches/README.md`.
+const AHEAD: usize = 16;
+/// Values that the rows of a block carry from chunk to chunk: 16 KiB of stack.
+const CARRIED: usize = 4096;
+
+/// Lines of A that are fetched, and lines of values that are written past the caches, a few with each group of columns: many
+/// at once would take all the places where a core keeps lines that are under way.
+pub(crate) struct Stream {
+    /// The next line of A to be fetched, of `left` lines of its column: what lies together in memory is fetched together.
+    line: *const f32,
+    left: usize,
+    /// Lines of each column.
+    height: usize,
+    /// Columns to be fetched before those that begin at `next`.
+    columns: usize,
+    next: *const f32,
+    /// Values of all groups of a row.
+    values: usize,
+    /// Values of a chunk behind its last whole line, the first ones of a line that the next chunk completes. Partial lines
+    /// would be read before they are written.
+    tail: usize,
+    /// Those of each row from `first` on.
+    carried: *mut f32,
+    first: usize,
+    /// A line of values of each of `rows` rows, of which `written` are written; the first goes to `target`.
+    lines: *mut f32,
+    target: *mut f32,
+    rows: usize,
+    written: usize,
+}
+
+impl Stream {
+    /// Those of its buffers.
+    pub(super) const FLOATS: usize = LINE * BAND + CARRIED;
+
+    /// For rows of so many `values`, of which `lead` lie before the first whole line.
+    pub(super) fn new(job: &CompressJob, values: usize, lead: usize, buffers: *mut f32) -> Self {
+        Self {
+            line: job.a,
+            left: 1,
+            height: 1,
+            columns: 1,
+            next: job.a,
+            values,
+            tail: (LINE - lead) % LINE,
+            carried: buffers.wrapping_add(LINE * BAND),
+            first: 0,
+            lines: buffers,
+            target: job.values,
+            rows: 0,
+            written: 0,
+        }
+    }
+
+    /// The most rows, whole bands and no more than `most`, that carry values.
+    pub(super) fn rows_of_block(&self, most: usize) -> usize {
+        CARRIED.checked_div(self.tail).map_or(most, |rows| most.min(rows / BAND * BAND))
+    }
+
+    /// Before these rows and columns, of a block that begins with row `first`; then those from element `next` on are computed.
+    /// Lines are fetched by their last rows: unless columns begin on a line, their first entries are in a line that the
+    /// rows above have fetched.
+    pub(super) fn begin(
+        &mut self,
+        job: &CompressJob,
+        first: usize,
+        (rows, columns): (Range<usize>, Range<usize>),
+        next: (usize, usize),
+    ) {
+        let line = |row: usize, column| job.entry(row + BAND - 1, column);
+        self.first = first;
+        self.height = rows.len().div_ceil(BAND);
+        self.left = self.height;
+        self.columns = columns.len().saturating_sub(AHEAD);
+        self.next = line(next.0, next.1);
+        let ahead = line(rows.start, columns.start + AHEAD);
+        self.line = if self.columns > 0 { ahead } else { self.next };
+    }
+
+    /// Fetches and writes as many lines: see [`move_lines`].
+    ///
+    /// # Safety
+    /// What was put is writable.
+    #[cold]
+    // It is not, but what it costs the registers of its callers should not be paid where nothing is streamed.
+    #[inline(never)]
+    pub(super) unsafe fn advance(
+        &mut self,
+        job: &CompressJob,
+        shared: &Shared,
+        fetched: usize,
+        written: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { (shared.move_lines)(job, self, fetched, written) };
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Safety
+    /// What was put is writable.
+    pub(super) unsafe fn finish(&mut self, job: &CompressJob, shared: &Shared) {
+        // SAFETY: the caller's promise.
+        unsafe { self.advance(job, shared, 0, BAND) };
+    }
+
+    /// Takes `count` values of each of a band's rows, which `tile` has, [`BAND`] apart: those from value `at` of a row on, part
+    /// of a line of memory. The rows are given as the first, how many, and how many of them make a strip.
+    ///
+    /// # Safety
+    /// Strips are whole, and rows and values exist; what came before in the rows was taken.
+    #[cold] // As `advance`.
+    #[inline(never)]
+    pub(super) unsafe fn put(
+        &mut self,
+        job: &CompressJob,
+        shared: &Shared,
+        tile: *const f32,
+        (row, rows, strip): (usize, usize, usize),
+        at: usize,
+        count: usize,
+    ) {
+        // Values of the line before these, which the chunk before has, but those before a row's first.
+        let within = (at + self.tail) % LINE;
+        let before = if at > 0 { within } else { 0 };
+        let line = before + count;
+        debug_assert!(count <= LINE && line <= LINE);
+        // SAFETY: the caller's promise; buffers have room for a line of each row of a band, and for what rows carry.
+        unsafe {
+            let target = job.values.add(row * job.ld_values + at);
+            let carried = self.carried.add((row - self.first) * self.tail);
+            let to = if line == LINE || before > 0 {
+                self.finish(job, shared);
+                (self.lines.add(before), LINE)
+            } else if within == 0 && at + count < self.values {
+                (carried, self.tail)
+            } else {
+                (target, job.ld_values)
+            };
+            for rows in (0..rows).step_by(strip) {
+                (shared.write_lines)(job, tile.add(rows), (to.0.add(rows * to.1), to.1), count);
+            }
+            if before > 0 {
+                for r in 0..rows {
+                    let (from, to) = (carried.add(r * self.tail), self.lines.add(r * LINE));
+                    for k in 0..before {
+                        *to.add(k) = *from.add(k);
+                    }
+                }
+            }
+            if line == LINE {
+                (self.target, self.rows, self.written) = (target.sub(before), rows, 0);
+            } else if before > 0 {
+                // A row's last values.
+                for r in 0..rows {
+                    let to = target.sub(before).add(r * job.ld_values);
+                    to.copy_from_nonoverlapping(self.lines.add(r * LINE), line);
+                }
+            }
+        }
+    }
+}
+
+/// Fetches `fetched` lines of A, and writes `written` lines of values, as far as there are.
+///
+/// # Safety
+/// What was put is writable.
+#[inline(always)]
+pub(crate) unsafe fn move_lines<L: Lanes>(
+    l: L,
+    job: &CompressJob,
+    stream: &mut Stream,
+    fetched: usize,
+    written: usize,
+) {
+    for _ in 0..fetched {
+        l.prefetch_lines(job.far_into_l2, stream.line, 1);
+        stream.line = stream.line.wrapping_add(BAND);
+        stream.left -= 1;
+        if stream.left == 0 {
+            stream.left = stream.height;
+            let up = (stream.height * BAND).cast_signed();
+            stream.line = stream.line.wrapping_offset(job.col_stride.wrapping_sub(up));
+            stream.columns = stream.columns.wrapping_sub(1);
+            if stream.columns == 0 {
+                stream.line = stream.next;
+            }
+        }
+    }
+    let end = stream.rows.min(stream.written + written);
+    for row in stream.written..end {
+        for at in (0..LINE).step_by(L::COUNT) {
+            // SAFETY: the caller's promise; `lines` has a line of each row.
+            unsafe {
+                let values = l.load(stream.lines.add(row * LINE + at));
+                l.stream(stream.target.add(row * job.ld_values + at), values);
+            }
+        }
+    }
+    stream.written = end;
+}
