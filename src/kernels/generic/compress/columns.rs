@@ -48,15 +48,17 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     let mut buffers = uninit::<f32, { Stream::FLOATS }>();
     let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut buffers));
     let block = stream.rows_of_block(BLOCK);
-    for row in (0..job.rows).step_by(block) {
+    let line = rows_before_line(job).filter(|_| lead.is_some());
+    let mut done = 0;
+    while done < job.rows {
+        let rows = next_rows(job.rows, line, block, done);
         for first in (0..groups).step_by(CHUNK) {
-            let rows = row..job.rows.min(row + block);
             let groups = first..groups.min(first + CHUNK);
+            let part = (rows.clone(), groups);
             // SAFETY: rows and groups that exist; room for words.
-            unsafe {
-                chunk::<L, E, N, M>(l, job, shared, (rows, groups), lead, words, &mut stream);
-            }
+            unsafe { chunk::<L, E, N, M>(l, job, shared, part, lead, words, &mut stream) };
         }
+        done = rows.end;
     }
     if lead.is_some() {
         // SAFETY: lines of rows that exist.
@@ -137,6 +139,28 @@ fn groups_before_line<const N: usize>(job: &CompressJob) -> Option<usize> {
     let values = job.values.align_offset(LINE * size_of::<f32>());
     let same = job.ld_values.is_multiple_of(LINE);
     (same && values < LINE && values.is_multiple_of(N)).then_some(values / N)
+}
+
+/// How many rows come before the first in which every column begins a line of memory, if there are such rows and at least
+/// one before them.
+fn rows_before_line(job: &CompressJob) -> Option<usize> {
+    let rows = job.a.align_offset(LINE * size_of::<f32>());
+    let same = job.row_stride == 1 && job.col_stride % LINE.cast_signed() == 0;
+    (same && 0 < rows && rows < LINE && job.rows >= 2 * BAND).then_some(rows)
+}
+
+/// The rows after `done` that go through all chunks, at most a block. Where columns begin a line in row `line`, bands do, too:
+/// they are read line by line, and the first and the last band share some rows with their neighbours.
+fn next_rows(rows: usize, line: Option<usize>, block: usize, done: usize) -> Range<usize> {
+    let Some(line) = line else {
+        return done..rows.min(done + block);
+    };
+    if done == 0 {
+        return 0..BAND;
+    }
+    let begins = |row: usize| row - (row - line) % BAND;
+    let (first, last) = (begins(done), begins(rows));
+    if done < last { first..last.min(first + block) } else { rows - BAND..rows }
 }
 
 /// Some rows of A on their way through a chunk of groups.
