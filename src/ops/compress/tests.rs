@@ -17,13 +17,12 @@ fn at_line(values: &mut [f32], before: usize) -> *mut f32 {
 #[test]
 fn streamed_values_are_the_same_bits_wherever_lines_begin() {
     // More rows than are streamed together, and than carry what a chunk leaves of a line to the next one.
-    let rows = 290;
+    let rows = 290_usize;
     for (name, kernels) in kernels::levels() {
         for &p in Pattern::ALL {
             // More groups than a chunk, and no whole one at the end.
-            let cols = 70 * p.m() - 1;
-            let data = numbers(5, rows * cols);
-            let a = MatRef::row_major(&data, cols, rows).map(MatRef::t).expect("a matrix");
+            let (cols, ld) = (70 * p.m() - 1, rows.next_multiple_of(LINE));
+            let data = numbers(5, ld * cols);
             let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
             let methods = [Method::Magnitude, Method::Mvue(Rng::new(1, 2))];
             for (i, method) in methods.into_iter().chain(twice).enumerate() {
@@ -32,6 +31,14 @@ fn streamed_values_are_the_same_bits_wherever_lines_begin() {
                     let ld_values = p.row_values(cols).next_multiple_of(LINE) + LINE;
                     let ld_meta = p.row_meta(cols) + 1;
                     let run = |before: usize, stream: bool| {
+                        // Columns that begin at other places of a line.
+                        let mut copy = vec![0.0; data.len() + 2 * LINE];
+                        let column = at_line(&mut copy, before * 5 % LINE);
+                        // SAFETY: `copy` has room behind the line.
+                        let a = unsafe {
+                            column.copy_from_nonoverlapping(data.as_ptr(), data.len());
+                            MatRef::from_raw_parts(column, rows, cols, 1, ld.cast_signed())
+                        };
                         let mut values = vec![UNTOUCHED.0; rows * ld_values + 2 * LINE];
                         let mut meta = vec![UNTOUCHED.1; rows * ld_meta];
                         let first = at_line(&mut values, before);
