@@ -64,9 +64,13 @@ pub(crate) struct CompressJob {
     pub(crate) group0: u32,
     /// See [`cpu::Cpu`].
     pub(crate) far_into_l2: bool,
-    /// The values are more than caches hold: they may be written past them.
-    pub(crate) stream: bool,
+    /// Where the values are more than caches hold, and may be written past them: room for [`STREAM_ROOM`] of them, which
+    /// rows carry from line to line. Else null.
+    pub(crate) room: *mut f32,
 }
+
+/// Values that a call carries which streams them: so many that rows of a page of each column have room for four each.
+pub(crate) const STREAM_ROOM: usize = 4096;
 
 impl CompressJob {
     /// The address of entry (i, j).

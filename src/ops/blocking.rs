@@ -84,8 +84,12 @@ pub(super) struct Panel {
 }
 
 /// Whether to copy A's values block by block even where they could be read in place: their rows are
-/// a leading dimension apart, which the copy's are not, and every panel reads them again.
-pub(super) const fn worth_staging(extent: Extent) -> bool {
+/// a leading dimension apart, which the copy's are not, and every panel reads them again. Where rows share indices, several
+/// rows are read at a time.
+pub(super) const fn worth_staging(kernels: &Kernels, pattern: Pattern, extent: Extent) -> bool {
+    if pattern.group() > 1 {
+        return !always_narrow(narrow_cols(kernels), extent.cols);
+    }
     extent.rows >= 64 && extent.cols >= 256
 }
 
@@ -124,6 +128,12 @@ fn slice_far(kernels: &Kernels, group: usize, place: usize) -> bool {
 /// some patterns gain over a panel of one vector.
 const fn narrow_cols(kernels: &Kernels) -> usize {
     kernels.tiles.lanes / 2
+}
+
+/// Whether so few columns are computed with rows in lanes however few the rows are, where up to `most` are of many rows: a
+/// panel of B costs so much to pack.
+const fn always_narrow(most: usize, cols: usize) -> bool {
+    cols <= most && cols <= 2
 }
 
 impl Blocking {
@@ -226,10 +236,9 @@ impl Blocking {
         Panel { place, width: width(place) }
     }
 
-    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes. (For one
-    /// or two a panel of B costs so much to pack that few rows do not matter.)
+    /// Whether the last columns of a task, of which `left` are left, are computed with rows in lanes.
     pub(super) const fn narrow(&self, left: usize, rows: usize) -> bool {
-        left <= self.narrow && (left <= 2 || rows >= self.narrow_rows)
+        always_narrow(self.narrow, left) || (left <= self.narrow && rows >= self.narrow_rows)
     }
 
     /// Where the columns end that the method of groups computes: the last ones may be so few that rows go in lanes.

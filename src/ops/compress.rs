@@ -9,10 +9,11 @@ use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CompressJob, Level, RngKey};
+use crate::kernels::{CompressJob, Level, RngKey, STREAM_ROOM};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use crate::pool;
+use std::mem::MaybeUninit;
 
 /// So many values, 32 MiB, fill what caches a thread has to itself on most CPUs: written past them, they need not be read
 /// before.
@@ -84,13 +85,14 @@ pub fn compress(
     };
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
-    let target = Target { stream, ..Target::of(to) };
+    let target = Target::of(to);
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
         // SAFETY: everything was checked above; tasks write different rows.
         unsafe {
-            compress_block(
+            let block = if stream { stream_block } else { compress_block };
+            block(
                 kernels,
                 to.pattern,
                 method,
@@ -110,8 +112,8 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
-    /// More values than caches hold: see [`CompressJob::stream`].
-    pub(super) stream: bool,
+    /// See [`CompressJob::room`].
+    room: *mut f32,
 }
 
 // SAFETY: pointers to memory of which each task writes rows of its own, or, of rows that it shares with others, whole bytes of
@@ -119,9 +121,9 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
-    /// What is read again soon: not [`stream`](Self::stream).
+    /// What is read again soon, and not streamed.
     pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
-        Self { values, ld_values, meta, ld_meta, stream: false }
+        Self { values, ld_values, meta, ld_meta, room: std::ptr::null_mut() }
     }
 
     /// The rows of an output.
@@ -138,6 +140,25 @@ impl Target {
             ..*self
         }
     }
+}
+
+/// [`compress_block`] of so many values that they are written past the caches.
+///
+/// # Safety
+/// As there.
+#[inline(never)] // Others need not have room for it on their stack.
+unsafe fn stream_block(
+    kernels: Level,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    let mut room = [const { MaybeUninit::<f32>::uninit() }; STREAM_ROOM];
+    let target = Target { room: room.as_mut_ptr().cast(), ..target };
+    // SAFETY: the caller's promise.
+    unsafe { compress_block(kernels, pattern, method, a, at, target) };
 }
 
 /// Compresses a part of A whose element (0, 0) is element `at` of the matrix that the method's
@@ -175,7 +196,7 @@ pub(super) unsafe fn compress_block(
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
         far_into_l2: cpu().far_into_l2,
-        stream: target.stream,
+        room: target.room,
     };
     let of = kernels.of(pattern);
     let few = a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes;

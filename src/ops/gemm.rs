@@ -74,13 +74,13 @@ pub fn gemm(
     let c_span = operands(a.rows, a.cols, b, &c)?;
     check::apart("c", &c_span, "a.values", &spans.values)?;
     check::apart("c", &c_span, "a.meta", &spans.meta)?;
+    let kernels = kernels_for(options.isa)?;
+    let extent = Extent { rows: a.rows, inner: a.cols, cols: b.cols };
     // Values past `inner` must not multiply, NaNs in particular: the staged copy has them zeroed.
     let staged = alpha != 1.0
-        || a.pattern.group() > 1
         || !a.cols.is_multiple_of(a.pattern.m())
-        || blocking::worth_staging(Extent { rows: a.rows, inner: a.cols, cols: b.cols });
+        || blocking::worth_staging(&kernels, a.pattern, extent);
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
-    let kernels = kernels_for(options.isa)?;
     product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.view)
 }
 

@@ -16,54 +16,83 @@ fn at_line(values: &mut [f32], before: usize) -> *mut f32 {
 
 #[test]
 fn streamed_values_are_the_same_bits_wherever_lines_begin() {
-    // More rows than are streamed together, and than carry what a chunk leaves of a line to the next one.
-    let rows = 290_usize;
-    for (name, kernels) in kernels::levels() {
-        for &p in Pattern::ALL {
-            // More groups than a chunk, and no whole one at the end.
-            let (cols, ld) = (70 * p.m() - 1, rows.next_multiple_of(LINE));
-            let data = numbers(5, ld * cols);
-            let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
-            let methods = [Method::Magnitude, Method::Mvue(Rng::new(1, 2))];
-            for (i, method) in methods.into_iter().chain(twice).enumerate() {
-                // At the beginning of a chunk, and where its words are drawn in two.
-                for at in [(0, 0), (3, 5 * p.m())] {
-                    let ld_values = p.row_values(cols).next_multiple_of(LINE) + LINE;
-                    let ld_meta = p.row_meta(cols) + 1;
-                    let run = |before: usize, stream: bool| {
-                        // Columns that begin at other places of a line.
-                        let mut copy = vec![0.0; data.len() + 2 * LINE];
-                        let column = at_line(&mut copy, before * 5 % LINE);
-                        // SAFETY: `copy` has room behind the line.
-                        let a = unsafe {
-                            column.copy_from_nonoverlapping(data.as_ptr(), data.len());
-                            MatRef::from_raw_parts(column, rows, cols, 1, ld.cast_signed())
-                        };
-                        let mut values = vec![UNTOUCHED.0; rows * ld_values + 2 * LINE];
-                        let mut meta = vec![UNTOUCHED.1; rows * ld_meta];
-                        let first = at_line(&mut values, before);
-                        let target = Target {
-                            values: first,
-                            ld_values,
-                            meta: meta.as_mut_ptr(),
-                            ld_meta,
-                            stream,
-                        };
-                        // SAFETY: rows fit the buffers.
-                        let line = unsafe {
-                            compress_block(kernels, p, method, a, at, target);
-                            first.offset_from(values.as_ptr())
-                        };
-                        // As if every buffer began with a line.
-                        values.rotate_left(line.cast_unsigned());
-                        (values.into_iter().map(f32::to_bits).collect::<Vec<_>>(), meta)
-                    };
-                    let want = run(0, false);
-                    for before in 0..LINE {
-                        assert!(run(before, true) == want, "{name} {p} {i} {at:?} {before}");
+    // More rows than carry what a chunk leaves of a line to the next one, and than are streamed together; no whole band at
+    // the end. More groups than a chunk, the last one not whole: fewer of it than a line's first values, or more.
+    for (rows, groups) in [(290_usize, 70), (530, 65)] {
+        for (name, kernels) in kernels::levels() {
+            for &p in Pattern::ALL {
+                let (cols, ld) = (groups * p.m() - 1, rows.next_multiple_of(LINE));
+                let data = numbers(5, ld * cols);
+                // SAFETY: rows `ld` apart, as `data` has them.
+                let a = unsafe {
+                    MatRef::from_raw_parts(data.as_ptr(), rows, cols, 1, ld.cast_signed())
+                };
+                let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
+                let methods = [Method::Magnitude, Method::Mvue(Rng::new(1, 2))];
+                let methods: Vec<_> = methods.into_iter().chain(twice).collect();
+                for (i, &method) in methods.iter().enumerate() {
+                    // At the beginning of a chunk, and where its words are drawn in two.
+                    let at = if i == 1 { (3, 5 * p.m()) } else { (0, 0) };
+                    let want = run(kernels, (p, method, at), a, (0, false));
+                    for before in (0..LINE).skip(i).step_by(methods.len()) {
+                        // Columns that begin with a line, and elsewhere.
+                        for column in [0, before * 5 % LINE] {
+                            let mut copy = vec![0.0; data.len() + 2 * LINE];
+                            let to = at_line(&mut copy, column);
+                            // SAFETY: `copy` has room behind the line.
+                            let a = unsafe {
+                                to.copy_from_nonoverlapping(data.as_ptr(), data.len());
+                                MatRef::from_raw_parts(to, rows, cols, 1, ld.cast_signed())
+                            };
+                            let got = run(kernels, (p, method, at), a, (before, true));
+                            assert!(got == want, "{name} {p} {rows} {i} {before} {column}");
+                        }
                     }
                 }
             }
         }
     }
+}
+
+#[test]
+fn rows_and_columns_of_one_may_have_any_stride_where_values_are_streamed() {
+    let data = numbers(5, 64);
+    let (p, far) = (Pattern::N2M4, isize::MAX / 4);
+    for (name, kernels) in kernels::levels() {
+        for (rows, cols, row_stride, col_stride) in [(1, 64, far, 1), (64, 1, 1, far)] {
+            // SAFETY: strides are multiplied by 0 alone.
+            let a = unsafe {
+                MatRef::from_raw_parts(data.as_ptr(), rows, cols, row_stride, col_stride)
+            };
+            let what = (p, Method::Magnitude, (0, 0));
+            assert!(
+                run(kernels, what, a, (0, true)) == run(kernels, what, a, (0, false)),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// Bits of the values, `before` elements past a line, and of what surrounds them; the indices.
+fn run(
+    kernels: Level,
+    (p, method, at): (Pattern, Method, (usize, usize)),
+    a: MatRef<'_>,
+    (before, stream): (usize, bool),
+) -> (Vec<u32>, Vec<u8>) {
+    let ld_values = p.row_values(a.cols).next_multiple_of(LINE) + LINE;
+    let ld_meta = p.row_meta(a.cols) + 1;
+    let mut values = vec![UNTOUCHED.0; a.rows * ld_values + 2 * LINE];
+    let mut meta = vec![UNTOUCHED.1; a.rows * ld_meta];
+    let first = at_line(&mut values, before);
+    let target = Target::new(first, ld_values, meta.as_mut_ptr(), ld_meta);
+    let block = if stream { stream_block } else { compress_block };
+    // SAFETY: rows fit the buffers.
+    let line = unsafe {
+        block(kernels, p, method, a, at, target);
+        first.offset_from(values.as_ptr())
+    };
+    // As if every buffer began with a line.
+    values.rotate_left(line.cast_unsigned());
+    (values.into_iter().map(f32::to_bits).collect(), meta)
 }

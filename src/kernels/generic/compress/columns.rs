@@ -17,11 +17,11 @@ pub(super) const BAND: usize = 16;
 const DRAW: usize = CHUNK * BAND;
 /// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
 const DRAWS: usize = 8;
+/// The rows that they serve, one word a group.
+pub(super) const TALL: usize = DRAWS * BAND;
 /// The most strips of a band.
 const STRIPS: usize = BAND / 4;
 
-/// Columns of a part that is written with non-temporal stores: few enough for hardware prefetchers to follow each.
-const NARROW: usize = 32;
 /// Rows that go through all chunks before the next: those of a 4 KiB page of each column of A, so that TLB entries, of
 /// these pages and of those of the values, are used up before others replace them.
 const BLOCK: usize = 1024;
@@ -42,12 +42,13 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     shared: &Shared,
 ) {
     let groups = job.cols.div_ceil(M);
-    let lead = groups_before_line::<N>(job).filter(|_| L::STREAMS && job.stream);
+    let lead = groups_before_line::<N>(job).filter(|_| L::STREAMS && !job.room.is_null());
     let mut words = uninit::<u32, { DRAWS * DRAW }>();
     let words = pointer(&mut words);
-    let mut buffers = uninit::<f32, { Stream::FLOATS }>();
-    let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut buffers));
-    let block = stream.rows_of_block(BLOCK);
+    let mut lines = uninit::<f32, { LINE * BAND }>();
+    let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut lines));
+    // What rows carry is of a chunk for the next one.
+    let block = if groups > CHUNK { stream.rows_of_block(BLOCK) } else { BLOCK };
     let line = rows_before_line(job).filter(|_| lead.is_some());
     let mut done = 0;
     while done < job.rows {
@@ -58,12 +59,12 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
             // SAFETY: rows and groups that exist; room for words.
             unsafe { chunk::<L, E, N, M>(l, job, shared, part, lead, words, &mut stream) };
         }
+        if lead.is_some() {
+            // SAFETY: lines of rows that exist. The next rows may have some of them anew.
+            unsafe { stream.finish(job, shared) };
+            l.end_of_streams();
+        }
         done = rows.end;
-    }
-    if lead.is_some() {
-        // SAFETY: lines of rows that exist.
-        unsafe { stream.finish(job, shared) };
-        l.end_of_streams();
     }
 }
 
@@ -85,8 +86,9 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     let Range { start: first, end } = groups;
     let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
     let draws = E::WORDS.max(1) * chunks;
+    // A part that is streamed is a line of values, of columns so few that hardware prefetchers can follow each.
     let (tall, width) = match lead {
-        Some(_) => (DRAWS / draws * BAND, (NARROW / M).max(LINE / N)),
+        Some(_) => (DRAWS / draws * BAND, LINE / N),
         None => (BAND, CHUNK),
     };
     for top in rows.clone().step_by(tall) {
@@ -105,8 +107,11 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             unsafe { band(row).draw::<L, E>(job, shared, drawn, end - first) };
         }
         if lead.is_some() {
-            let below = (bottom, first * M);
-            let next = if bottom < rows.end { below } else { (rows.start, end * M) };
+            let next = match end * M {
+                _ if bottom < rows.end => (bottom, first * M),
+                column if column < job.cols => (rows.start, column),
+                _ => (rows.end, 0),
+            };
             stream.begin(job, rows.start, (top..bottom, first * M..end * M), next);
         }
         let mut g = first;
@@ -114,10 +119,14 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             let to_line = lead.filter(|&lead| g == first && lead > 0);
             let next = end.min(g + to_line.unwrap_or(width));
             for row in (top..bottom).step_by(BAND) {
-                // What is fetched: the next band of the same columns, or of the next chunk. By its last row, whose line is not
-                // one that this band, unless it is aligned, reads as well.
-                let below = row + BAND < rows.end;
-                let (next_row, next_g) = if below { (row + BAND, g) } else { (rows.start, end) };
+                // The band to prefetch: the next in the same columns, else in the next part, else in the next chunk. By its
+                // last row, whose line is not one that this band, unless it is aligned, reads as well.
+                let (next_row, next_g) = match row + BAND {
+                    below if below < bottom => (below, g),
+                    _ if next < end => (top, next),
+                    _ if bottom < rows.end => (bottom, first),
+                    _ => (rows.start, end),
+                };
                 let down = (next_row + BAND - 1).cast_signed() - row.cast_signed();
                 let across = (next_g.cast_signed() - g.cast_signed()) * M.cast_signed();
                 let ahead = across.wrapping_mul(job.col_stride).wrapping_add(down);
@@ -141,16 +150,17 @@ fn groups_before_line<const N: usize>(job: &CompressJob) -> Option<usize> {
     (same && values < LINE && values.is_multiple_of(N)).then_some(values / N)
 }
 
-/// How many rows come before the first in which every column begins a line of memory, if there are such rows and at least
-/// one before them.
+/// How many rows come before the first in which every column begins a line of memory, if that is neither the first nor in no
+/// row, and if there are so many rows that to compute some of them twice costs little.
 fn rows_before_line(job: &CompressJob) -> Option<usize> {
     let rows = job.a.align_offset(LINE * size_of::<f32>());
     let same = job.row_stride == 1 && job.col_stride % LINE.cast_signed() == 0;
-    (same && 0 < rows && rows < LINE && job.rows >= 2 * BAND).then_some(rows)
+    (same && 0 < rows && rows < LINE && job.rows >= 16 * BAND).then_some(rows)
 }
 
-/// The rows after `done` that go through all chunks, at most a block. Where columns begin a line in row `line`, bands do, too:
-/// they are read line by line, and the first and the last band share some rows with their neighbours.
+/// The rows after `done` that go through all chunks, at most a block. Where columns begin a line in row `line`, bands do, too,
+/// and are read line by line. The first band and the last are whole, too, and share rows with their neighbours, which get the
+/// same bits twice.
 fn next_rows(rows: usize, line: Option<usize>, block: usize, done: usize) -> Range<usize> {
     let Some(line) = line else {
         return done..rows.min(done + block);
@@ -432,8 +442,8 @@ impl Band {
 /// Writes a strip's next values, at most a line of each row.
 ///
 /// # Safety
-/// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in each row of the target,
-/// whose first one begins there.
+/// `tile` has a line of columns of COUNT values, [`BAND`] apart, and `count` of them are writable in each row of the target:
+/// rows `ld` apart, of the values (`job.ld_values`) or of a buffer.
 #[inline(always)]
 pub(crate) unsafe fn write_lines<L: Lanes>(
     l: L,
@@ -442,7 +452,7 @@ pub(crate) unsafe fn write_lines<L: Lanes>(
     (target, ld): (*mut f32, usize),
     count: usize,
 ) {
-    // The lines of the next band: where stores are less than a line, they are read before they are written.
+    // The values' lines of the next band: where stores are less than a line, they are read before they are written.
     if ld == job.ld_values && (job.far_into_l2 || L::COUNT < LINE) {
         for lane in 0..L::COUNT {
             let next = target.wrapping_add((lane + BAND).wrapping_mul(ld));

@@ -1,16 +1,14 @@
 //! What goes from and to memory while columns are compressed that fill more than caches.
 
-use super::columns::BAND;
-use crate::kernels::CompressJob;
+use super::columns::{BAND, TALL};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::lanes::LINE;
 use crate::kernels::generic::shared::Shared;
+use crate::kernels::{CompressJob, STREAM_ROOM};
 use std::ops::Range;
 
-/// Columns between one that is computed and one that is fetched: some microseconds. See `benches/README.md`.
+/// Columns that are fetched ahead of those that the first band of a part begins with. See `benches/README.md`.
 const AHEAD: usize = 16;
-/// Values that the rows of a block carry from chunk to chunk: 16 KiB of stack.
-const CARRIED: usize = 4096;
 
 /// Lines of A that are fetched, and lines of values that are written past the caches, a few with each group of columns: many
 /// at once would take all the places where a core keeps lines that are under way.
@@ -20,17 +18,16 @@ pub(crate) struct Stream {
     left: usize,
     /// Lines of each column.
     height: usize,
-    /// Columns to be fetched before those that begin at `next`.
-    columns: usize,
+    /// Columns to be fetched before those that begin at `next`; 0 or less where these are being fetched.
+    columns: isize,
     next: *const f32,
     /// Values of all groups of a row.
     values: usize,
     /// Values of a chunk behind its last whole line, the first ones of a line that the next chunk completes. Partial lines
     /// would be read before they are written.
     tail: usize,
-    /// Those of each row from `first` on.
-    carried: *mut f32,
-    first: usize,
+    /// The first of the rows of a block, whose tails `job.room` has.
+    first_row: usize,
     /// A line of values of each of `rows` rows, of which `written` are written; the first goes to `target`.
     lines: *mut f32,
     target: *mut f32,
@@ -39,11 +36,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Those of its buffers.
-    pub(super) const FLOATS: usize = LINE * BAND + CARRIED;
-
     /// For rows of so many `values`, of which `lead` lie before the first whole line.
-    pub(super) fn new(job: &CompressJob, values: usize, lead: usize, buffers: *mut f32) -> Self {
+    pub(super) fn new(job: &CompressJob, values: usize, lead: usize, lines: *mut f32) -> Self {
         Self {
             line: job.a,
             left: 1,
@@ -52,44 +46,48 @@ impl Stream {
             next: job.a,
             values,
             tail: (LINE - lead) % LINE,
-            carried: buffers.wrapping_add(LINE * BAND),
-            first: 0,
-            lines: buffers,
+            first_row: 0,
+            lines,
             target: job.values,
             rows: 0,
             written: 0,
         }
     }
 
-    /// The most rows, whole bands and no more than `most`, that carry values.
+    /// The rows of a block, at most `most`, whose tails there is room for.
     pub(super) fn rows_of_block(&self, most: usize) -> usize {
-        CARRIED.checked_div(self.tail).map_or(most, |rows| most.min(rows / BAND * BAND))
+        STREAM_ROOM.checked_div(self.tail).map_or(most, |rows| most.min(rows / TALL * TALL))
     }
 
-    /// Before these rows and columns, of a block that begins with row `first`; then those from element `next` on are computed.
-    /// Lines are fetched by their last rows: unless columns begin on a line, their first entries are in a line that the
-    /// rows above have fetched.
+    /// These rows and columns are computed now, of a block that begins with row `first_row`, and then those that begin with
+    /// entry (row, column) `next`. Lines are fetched by their last rows: unless columns begin on a line, their first entries
+    /// are in a line that the rows above have fetched.
     pub(super) fn begin(
         &mut self,
         job: &CompressJob,
-        first: usize,
+        first_row: usize,
         (rows, columns): (Range<usize>, Range<usize>),
         next: (usize, usize),
     ) {
-        let line = |row: usize, column| job.entry(row + BAND - 1, column);
-        self.first = first;
+        // (Perhaps of no entry.)
+        let line = |row: usize, column: usize| {
+            let down = (row + BAND - 1).cast_signed().wrapping_mul(job.row_stride);
+            let across = column.cast_signed().wrapping_mul(job.col_stride);
+            job.a.wrapping_offset(down.wrapping_add(across))
+        };
+        self.first_row = first_row;
         self.height = rows.len().div_ceil(BAND);
         self.left = self.height;
-        self.columns = columns.len().saturating_sub(AHEAD);
+        self.columns = columns.len().cast_signed() - AHEAD.cast_signed();
         self.next = line(next.0, next.1);
         let ahead = line(rows.start, columns.start + AHEAD);
         self.line = if self.columns > 0 { ahead } else { self.next };
     }
 
-    /// Fetches and writes as many lines: see [`move_lines`].
+    /// Fetches `fetched` lines of A and writes `written` lines of values: see [`move_lines`].
     ///
     /// # Safety
-    /// What was put is writable.
+    /// As there.
     #[cold]
     // It is not, but what it costs the registers of its callers should not be paid where nothing is streamed.
     #[inline(never)]
@@ -107,7 +105,7 @@ impl Stream {
     /// Writes what is left.
     ///
     /// # Safety
-    /// What was put is writable.
+    /// As [`move_lines`].
     pub(super) unsafe fn finish(&mut self, job: &CompressJob, shared: &Shared) {
         // SAFETY: the caller's promise.
         unsafe { self.advance(job, shared, 0, BAND) };
@@ -117,7 +115,8 @@ impl Stream {
     /// of a line of memory. The rows are given as the first, how many, and how many of them make a strip.
     ///
     /// # Safety
-    /// Strips are whole, and rows and values exist; what came before in the rows was taken.
+    /// Strips are whole, and rows and values exist; what came before in the rows of the block was taken. Whole lines of values
+    /// are lines of memory.
     #[cold] // As `advance`.
     #[inline(never)]
     pub(super) unsafe fn put(
@@ -129,15 +128,15 @@ impl Stream {
         at: usize,
         count: usize,
     ) {
-        // Values of the line before these, which the chunk before has, but those before a row's first.
+        // Values of the line that lie before these: the chunk before has left them, unless the row begins here.
         let within = (at + self.tail) % LINE;
         let before = if at > 0 { within } else { 0 };
         let line = before + count;
         debug_assert!(count <= LINE && line <= LINE);
-        // SAFETY: the caller's promise; buffers have room for a line of each row of a band, and for what rows carry.
+        // SAFETY: the caller's promise; there is room for a line of each row of a band, and for what rows carry.
         unsafe {
             let target = job.values.add(row * job.ld_values + at);
-            let carried = self.carried.add((row - self.first) * self.tail);
+            let carried = job.room.add((row - self.first_row) * self.tail);
             let to = if line == LINE || before > 0 {
                 self.finish(job, shared);
                 (self.lines.add(before), LINE)
@@ -173,7 +172,7 @@ impl Stream {
 /// Fetches `fetched` lines of A, and writes `written` lines of values, as far as there are.
 ///
 /// # Safety
-/// What was put is writable.
+/// What was [`put`](Stream::put) is still writable.
 #[inline(always)]
 pub(crate) unsafe fn move_lines<L: Lanes>(
     l: L,
@@ -190,7 +189,7 @@ pub(crate) unsafe fn move_lines<L: Lanes>(
             stream.left = stream.height;
             let up = (stream.height * BAND).cast_signed();
             stream.line = stream.line.wrapping_offset(job.col_stride.wrapping_sub(up));
-            stream.columns = stream.columns.wrapping_sub(1);
+            stream.columns -= 1;
             if stream.columns == 0 {
                 stream.line = stream.next;
             }
