@@ -19,6 +19,9 @@ use std::mem::MaybeUninit;
 /// before.
 const STREAM_FROM: usize = 1 << 23;
 
+/// So many entries, 2 MiB, fill the second-level cache of most CPUs.
+const FAR_FROM: usize = 1 << 19;
+
 /// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
 /// vector and of the words drawn together would not be used.
 const FEW_COLS: usize = 32;
@@ -85,7 +88,7 @@ pub fn compress(
     };
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
-    let target = Target::of(to);
+    let target = Target { tall: tall(a), ..Target::of(to) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
@@ -112,8 +115,9 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
-    /// See [`CompressJob::room`].
-    room: *mut f32,
+    /// See [`CompressJob::tall`] and [`room`](CompressJob::room).
+    pub(super) tall: bool,
+    pub(super) room: *mut f32,
 }
 
 // SAFETY: pointers to memory of which each task writes rows of its own, or, of rows that it shares with others, whole bytes of
@@ -121,9 +125,9 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
-    /// What is read again soon, and not streamed.
+    /// What is read again soon, and not streamed, of an A that is not [`tall`].
     pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
-        Self { values, ld_values, meta, ld_meta, room: std::ptr::null_mut() }
+        Self { values, ld_values, meta, ld_meta, tall: false, room: std::ptr::null_mut() }
     }
 
     /// The rows of an output.
@@ -140,6 +144,12 @@ impl Target {
             ..*self
         }
     }
+}
+
+/// Whether columns of A are so many that they come from beyond a second-level cache, and so far apart, a multiple of four lines,
+/// that those of a chunk share few sets of a first-level one. (Measured where lines are fetched into the former.)
+pub(super) fn tall(a: MatRef<'_>) -> bool {
+    a.row_stride == 1 && a.col_stride % 64 == 0 && a.rows * a.cols >= FAR_FROM && cpu().far_into_l2
 }
 
 /// [`compress_block`] of so many values that they are written past the caches.
@@ -196,6 +206,7 @@ pub(super) unsafe fn compress_block(
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
         far_into_l2: cpu().far_into_l2,
+        tall: target.tall,
         room: target.room,
     };
     let of = kernels.of(pattern);

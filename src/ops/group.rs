@@ -147,6 +147,7 @@ unsafe fn compress_group(
             row0: (rng.row0 + at.0 as u64) as u32,
             group0: (rng.col0 / m + at.1 as u64 / m) as u32,
             far_into_l2: false,
+            tall: false,
             room: std::ptr::null_mut(),
         });
         let count = columns_of(pattern, target.meta, cols, columns);

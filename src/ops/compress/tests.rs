@@ -15,7 +15,7 @@ fn at_line(values: &mut [f32], before: usize) -> *mut f32 {
 }
 
 #[test]
-fn streamed_values_are_the_same_bits_wherever_lines_begin() {
+fn tall_and_streamed_jobs_return_the_same_bits_wherever_lines_begin() {
     // More rows than carry what a chunk leaves of a line to the next one, and than are streamed together; no whole band at
     // the end. More groups than a chunk, the last one not whole: fewer of it than a line's first values, or more.
     for (rows, groups) in [(290_usize, 70), (530, 65)] {
@@ -33,7 +33,7 @@ fn streamed_values_are_the_same_bits_wherever_lines_begin() {
                 for (i, &method) in methods.iter().enumerate() {
                     // At the beginning of a chunk, and where its words are drawn in two.
                     let at = if i == 1 { (3, 5 * p.m()) } else { (0, 0) };
-                    let want = run(kernels, (p, method, at), a, (0, false));
+                    let want = run(kernels, (p, method, at), a, (0, How::BandByBand));
                     for before in (0..LINE).skip(i).step_by(methods.len()) {
                         // Columns that begin with a line, and elsewhere.
                         for column in [0, before * 5 % LINE] {
@@ -44,8 +44,11 @@ fn streamed_values_are_the_same_bits_wherever_lines_begin() {
                                 to.copy_from_nonoverlapping(data.as_ptr(), data.len());
                                 MatRef::from_raw_parts(to, rows, cols, 1, ld.cast_signed())
                             };
-                            let got = run(kernels, (p, method, at), a, (before, true));
-                            assert!(got == want, "{name} {p} {rows} {i} {before} {column}");
+                            for how in [How::Streamed, How::Tall] {
+                                let got = run(kernels, (p, method, at), a, (before, how));
+                                let case = (name, rows, i, before, column);
+                                assert!(got == want, "{case:?} {p} {how:?}");
+                            }
                         }
                     }
                 }
@@ -55,7 +58,7 @@ fn streamed_values_are_the_same_bits_wherever_lines_begin() {
 }
 
 #[test]
-fn rows_and_columns_of_one_may_have_any_stride_where_values_are_streamed() {
+fn rows_and_columns_of_one_may_have_any_stride() {
     let data = numbers(5, 64);
     let (p, far) = (Pattern::N2M4, isize::MAX / 4);
     for (name, kernels) in kernels::levels() {
@@ -65,12 +68,20 @@ fn rows_and_columns_of_one_may_have_any_stride_where_values_are_streamed() {
                 MatRef::from_raw_parts(data.as_ptr(), rows, cols, row_stride, col_stride)
             };
             let what = (p, Method::Magnitude, (0, 0));
-            assert!(
-                run(kernels, what, a, (0, true)) == run(kernels, what, a, (0, false)),
-                "{name}"
-            );
+            let want = run(kernels, what, a, (0, How::BandByBand));
+            for how in [How::Streamed, How::Tall] {
+                assert!(run(kernels, what, a, (0, how)) == want, "{name} {how:?}");
+            }
         }
     }
+}
+
+/// How bands follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    BandByBand,
+    Tall,
+    Streamed,
 }
 
 /// Bits of the values, `before` elements past a line, and of what surrounds them; the indices.
@@ -78,7 +89,7 @@ fn run(
     kernels: Level,
     (p, method, at): (Pattern, Method, (usize, usize)),
     a: MatRef<'_>,
-    (before, stream): (usize, bool),
+    (before, how): (usize, How),
 ) -> (Vec<u32>, Vec<u8>) {
     let ld_values = p.row_values(a.cols).next_multiple_of(LINE) + LINE;
     let ld_meta = p.row_meta(a.cols) + 1;
@@ -86,7 +97,8 @@ fn run(
     let mut meta = vec![UNTOUCHED.1; a.rows * ld_meta];
     let first = at_line(&mut values, before);
     let target = Target::new(first, ld_values, meta.as_mut_ptr(), ld_meta);
-    let block = if stream { stream_block } else { compress_block };
+    let target = Target { tall: how == How::Tall, ..target };
+    let block = if how == How::Streamed { stream_block } else { compress_block };
     // SAFETY: rows fit the buffers.
     let line = unsafe {
         block(kernels, p, method, a, at, target);

@@ -3,7 +3,7 @@
 use super::{Buffers, CompressedRef, Product, Source, Staged};
 use crate::matrix::MatRef;
 use crate::ops::blocking::padding;
-use crate::ops::compress::{Target, compress_block};
+use crate::ops::compress::{Target, compress_block, tall};
 use crate::ops::copies;
 use crate::pattern::Pattern;
 use std::ops::Range;
@@ -52,6 +52,7 @@ impl Product<'_> {
             }
             Source::Pruned(a, method, alpha) => {
                 let target = Target::new(values, ld_values, meta, ld_meta);
+                let target = Target { tall: tall(a), ..target };
                 let at = (rows.start, k.start);
                 let inner = k.len();
                 // SAFETY: a part of A, which was checked; the block holds its compressed form.

@@ -30,8 +30,8 @@ const BLOCK: usize = 1024;
 ///
 /// Bands of 16 rows are processed one chunk of groups at a time, a strip of COUNT rows to a vector. Groups whose values
 /// fill a cache line are transposed together, as compressed rows are contiguous. Edges and other strides go through a
-/// small padded copy first. Where values are streamed, they and A are more than caches hold: several bands, one after
-/// another, go through a narrow part of the chunk.
+/// small padded copy first. Where values are streamed, or the job is tall, several bands, one after another, go through a
+/// narrow part of the chunk.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn).
@@ -86,11 +86,9 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
     let Range { start: first, end } = groups;
     let (drawn, offset, chunks) = aligned(job.group0 + first as u32, end - first);
     let draws = E::WORDS.max(1) * chunks;
-    // A part that is streamed is a line of values, of columns so few that hardware prefetchers can follow each.
-    let (tall, width) = match lead {
-        Some(_) => (DRAWS / draws * BAND, LINE / N),
-        None => (BAND, CHUNK),
-    };
+    // A part is a line of values, of columns so few that hardware prefetchers can follow each, or the whole chunk.
+    let moves = L::STREAMS && (lead.is_some() || job.tall);
+    let (tall, width) = if moves { (DRAWS / draws * BAND, LINE / N) } else { (BAND, CHUNK) };
     for top in rows.clone().step_by(tall) {
         let bottom = rows.end.min(top + tall);
         let band = |row: usize| Band {
@@ -100,13 +98,14 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             chunks,
             first,
             offset,
+            moves,
             stream: lead.is_some(),
         };
         for row in (top..bottom).step_by(BAND) {
             // SAFETY: there is room for the words of all bands; their rows and groups exist.
             unsafe { band(row).draw::<L, E>(job, shared, drawn, end - first) };
         }
-        if lead.is_some() {
+        if moves {
             let next = match end * M {
                 _ if bottom < rows.end => (bottom, first * M),
                 column if column < job.cols => (rows.start, column),
@@ -184,6 +183,8 @@ struct Band {
     chunks: usize,
     first: usize,
     offset: usize,
+    /// Lines are fetched, and written, between selections.
+    moves: bool,
     /// Whole lines of values are written past the caches.
     stream: bool,
 }
@@ -307,9 +308,11 @@ impl Band {
         for t in 0..here {
             let bit = (g + t - self.first) * bits;
             let end = g + t + 1 == part.end;
-            if L::STREAMS && self.stream {
+            // As many lines as a column of a tall block has: a call costs as much as some.
+            let groups = (DRAWS / M).max(1);
+            if L::STREAMS && self.moves && t % groups == 0 {
                 // SAFETY: lines of rows that exist.
-                unsafe { stream.advance(job, shared, M, N) };
+                unsafe { stream.advance(job, shared, groups * M, groups * N) };
             }
             for strip in 0..strips {
                 let rows = strip * L::COUNT;
