@@ -608,6 +608,8 @@ spnm_status spnm_compressed_layout(size_t rows,
  * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
  *   position alone. What lies between the rows of out is not written.
  * Threads and memory: those of options->pool, or the calling thread. No working memory.
+ * Speed: 32 MiB of values and more, of contiguous columns, are written past the caches on x86-64 where ld_values
+ *   is a multiple of 16 and out->values is aligned to 4 n bytes; this is faster.
  * Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
  * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
  *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that

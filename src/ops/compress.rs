@@ -40,7 +40,8 @@ const FEW_GROUPS: usize = 8;
 ///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, with contiguous columns of `a` and
-/// `ld_values` a multiple of 16, AVX2 and AVX-512 write whole cache lines with non-temporal stores.
+/// `ld_values` a multiple of 16 and values aligned to 4 n bytes (those of [`Compressed`](crate::Compressed) are), AVX2 and
+/// AVX-512 write whole cache lines with non-temporal stores, which is faster.
 ///
 /// # Errors
 /// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2), [`Error::Ungrouped`] (methods
