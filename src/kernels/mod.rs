@@ -64,7 +64,8 @@ pub(crate) struct CompressJob {
     pub(crate) group0: u32,
     /// See [`cpu::Cpu`].
     pub(crate) far_into_l2: bool,
-    /// A comes from far, and its columns drive each other out of caches: many rows go through a few columns at a time.
+    /// A comes from far, its columns drive each other out of caches, and values lie in whole lines: many rows go through a few
+    /// columns at a time.
     pub(crate) tall: bool,
     /// Where the values are more than caches hold, and may be written past them: room for [`STREAM_ROOM`] of them, which
     /// rows carry from line to line. Else null.

@@ -5,7 +5,7 @@ mod tests;
 
 use super::keep::keepable;
 use super::{Method, Options, check, group};
-use crate::compressed::{CompressedMut, CompressedRef};
+use crate::compressed::{CompressedMut, CompressedRef, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
@@ -136,6 +136,12 @@ impl Target {
         Self::new(out.values.cast_mut(), out.ld_values, out.meta.cast_mut(), out.ld_meta)
     }
 
+    /// Whether rows of values begin with lines of memory. (Where stores lie in two lines, tall jobs may lose.)
+    fn whole_lines(&self) -> bool {
+        let line = size_of::<Line>();
+        self.values.addr().is_multiple_of(line) && self.ld_values.is_multiple_of(Line::LEN)
+    }
+
     /// From row `row`, which begins a group of rows, and column `col`, which begins a byte, on.
     pub(super) fn part(&self, p: Pattern, row: usize, col: usize) -> Self {
         let (shared, group) = (row / p.group(), col / p.m());
@@ -207,7 +213,7 @@ pub(super) unsafe fn compress_block(
         row0: (rng.row0 + at.0 as u64) as u32,
         group0: (rng.col0 / m + at.1 as u64 / m) as u32,
         far_into_l2: cpu().far_into_l2,
-        tall: target.tall,
+        tall: target.tall && target.whole_lines(),
         room: target.room,
     };
     let of = kernels.of(pattern);

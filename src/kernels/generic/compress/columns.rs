@@ -49,7 +49,7 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut lines));
     // What rows carry is of a chunk for the next one.
     let block = if groups > CHUNK { stream.rows_of_block(BLOCK) } else { BLOCK };
-    let line = rows_before_line(job).filter(|_| lead.is_some());
+    let line = rows_before_line(job).filter(|_| lead.is_some() || (L::STREAMS && job.tall));
     let mut done = 0;
     while done < job.rows {
         let rows = next_rows(job.rows, line, block, done);
@@ -151,6 +151,7 @@ fn groups_before_line<const N: usize>(job: &CompressJob) -> Option<usize> {
 
 /// How many rows come before the first in which every column begins a line of memory, if that is neither the first nor in no
 /// row, and if there are so many rows that to compute some of them twice costs little.
+#[inline(never)]
 fn rows_before_line(job: &CompressJob) -> Option<usize> {
     let rows = job.a.align_offset(LINE * size_of::<f32>());
     let same = job.row_stride == 1 && job.col_stride % LINE.cast_signed() == 0;
@@ -160,6 +161,7 @@ fn rows_before_line(job: &CompressJob) -> Option<usize> {
 /// The rows after `done` that go through all chunks, at most a block. Where columns begin a line in row `line`, bands do, too,
 /// and are read line by line. The first band and the last are whole, too, and share rows with their neighbours, which get the
 /// same bits twice.
+#[inline(never)] // Its registers are better spent elsewhere.
 fn next_rows(rows: usize, line: Option<usize>, block: usize, done: usize) -> Range<usize> {
     let Some(line) = line else {
         return done..rows.min(done + block);
