@@ -156,7 +156,8 @@ impl Target {
 /// Whether columns of A are so many that they come from beyond a second-level cache, and so far apart, a multiple of four lines,
 /// that those of a chunk share few sets of a first-level one. (Measured where lines are fetched into the former.)
 pub(super) fn tall(a: MatRef<'_>) -> bool {
-    a.row_stride == 1 && a.col_stride % 64 == 0 && a.rows * a.cols >= FAR_FROM && cpu().far_into_l2
+    let far = a.rows.saturating_mul(a.cols) >= FAR_FROM;
+    a.row_stride == 1 && a.col_stride % 64 == 0 && far && cpu().far_into_l2
 }
 
 /// [`compress_block`] of so many values that they are written past the caches.
