@@ -93,18 +93,13 @@ pub fn compress(
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
-        // SAFETY: everything was checked above; tasks write different rows.
-        unsafe {
-            let block = if stream { stream_block } else { compress_block };
-            block(
-                kernels,
-                to.pattern,
-                method,
-                a.part(first..last, 0..a.cols),
-                (first, 0),
-                target.part(to.pattern, first, 0),
-            );
-        }
+        let (part, target) = (a.part(first..last, 0..a.cols), target.part(to.pattern, first, 0));
+        let work = |room| {
+            let target = Target { room, ..target };
+            // SAFETY: everything was checked above; tasks write different rows.
+            unsafe { compress_block(kernels, to.pattern, method, part, (first, 0), target) };
+        };
+        if stream { with_room(work) } else { work(std::ptr::null_mut()) }
     });
     Ok(())
 }
@@ -160,23 +155,11 @@ pub(super) fn tall(a: MatRef<'_>) -> bool {
     a.row_stride == 1 && a.col_stride % 64 == 0 && far && cpu().far_into_l2
 }
 
-/// [`compress_block`] of so many values that they are written past the caches.
-///
-/// # Safety
-/// As there.
-#[inline(never)] // Others need not have room for it on their stack.
-unsafe fn stream_block(
-    kernels: Level,
-    pattern: Pattern,
-    method: Method,
-    a: MatRef<'_>,
-    at: (usize, usize),
-    target: Target,
-) {
+/// Does `work` with the room of a call that streams values.
+#[inline(never)] // Others need not have it on their stack.
+fn with_room(work: impl FnOnce(*mut f32)) {
     let mut room = [const { MaybeUninit::<f32>::uninit() }; STREAM_ROOM];
-    let target = Target { room: room.as_mut_ptr().cast(), ..target };
-    // SAFETY: the caller's promise.
-    unsafe { compress_block(kernels, pattern, method, a, at, target) };
+    work(room.as_mut_ptr().cast());
 }
 
 /// Compresses a part of A whose element (0, 0) is element `at` of the matrix that the method's

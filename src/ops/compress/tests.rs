@@ -16,12 +16,14 @@ fn at_line(values: &mut [f32], before: usize) -> *mut f32 {
 
 #[test]
 fn tall_and_streamed_jobs_return_the_same_bits_wherever_lines_begin() {
-    // More rows than carry what a chunk leaves of a line to the next one, and than are streamed together; no whole band at
-    // the end. More groups than a chunk, the last one not whole: fewer of it than a line's first values, or more.
-    for (rows, groups) in [(290_usize, 70), (530, 65)] {
+    // More rows than are streamed together, and then than carry what a chunk leaves of a line to the next one; no whole band
+    // at the end. More groups of 4 than a chunk, then of all patterns, the last one not whole: fewer of it than a line's first
+    // values, or more. The larger ones in turn: each place in a line with one of the methods.
+    for (rows, groups) in [(147_usize, None), (290, Some(70)), (530, Some(65))] {
         for (name, kernels) in kernels::levels() {
             for &p in Pattern::ALL {
-                let (cols, ld) = (groups * p.m() - 1, rows.next_multiple_of(LINE));
+                let cols = groups.map_or(301, |groups: usize| groups * p.m() - 1);
+                let ld = rows.next_multiple_of(LINE);
                 let data = numbers(5, ld * cols);
                 // SAFETY: rows `ld` apart, as `data` has them.
                 let a = unsafe {
@@ -30,24 +32,30 @@ fn tall_and_streamed_jobs_return_the_same_bits_wherever_lines_begin() {
                 let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
                 let methods = [Method::Magnitude, Method::Mvue(Rng::new(1, 2))];
                 let methods: Vec<_> = methods.into_iter().chain(twice).collect();
+                // At the beginning of a chunk, and where its words are drawn in two.
+                let places = [(0, 0), (3, 5 * p.m())];
                 for (i, &method) in methods.iter().enumerate() {
-                    // At the beginning of a chunk, and where its words are drawn in two.
-                    let at = if i == 1 { (3, 5 * p.m()) } else { (0, 0) };
-                    let want = run(kernels, (p, method, at), a, (0, How::BandByBand));
-                    for before in (0..LINE).skip(i).step_by(methods.len()) {
-                        // Columns that begin with a line, and elsewhere.
-                        for column in [0, before * 5 % LINE] {
-                            let mut copy = vec![0.0; data.len() + 2 * LINE];
-                            let to = at_line(&mut copy, column);
-                            // SAFETY: `copy` has room behind the line.
-                            let a = unsafe {
-                                to.copy_from_nonoverlapping(data.as_ptr(), data.len());
-                                MatRef::from_raw_parts(to, rows, cols, 1, ld.cast_signed())
-                            };
-                            for how in [How::Streamed, How::Tall] {
-                                let got = run(kernels, (p, method, at), a, (before, how));
-                                let case = (name, rows, i, before, column);
-                                assert!(got == want, "{case:?} {p} {how:?}");
+                    let (places, skip, step) = match groups {
+                        None => (&places[..], 0, 1),
+                        Some(_) => (&places[i % 2..=i % 2], i, methods.len()),
+                    };
+                    for &at in places {
+                        let want = run(kernels, (p, method, at), a, (0, How::BandByBand));
+                        for before in (0..LINE).skip(skip).step_by(step) {
+                            // Columns that begin with a line, and elsewhere.
+                            for column in [0, before * 5 % LINE] {
+                                let mut copy = vec![0.0; data.len() + 2 * LINE];
+                                let to = at_line(&mut copy, column);
+                                // SAFETY: `copy` has room behind the line.
+                                let a = unsafe {
+                                    to.copy_from_nonoverlapping(data.as_ptr(), data.len());
+                                    MatRef::from_raw_parts(to, rows, cols, 1, ld.cast_signed())
+                                };
+                                for how in [How::Streamed, How::Tall] {
+                                    let got = run(kernels, (p, method, at), a, (before, how));
+                                    let case = (name, rows, i, at, before, column);
+                                    assert!(got == want, "{case:?} {p} {how:?}");
+                                }
                             }
                         }
                     }
@@ -98,12 +106,17 @@ fn run(
     let first = at_line(&mut values, before);
     let target = Target::new(first, ld_values, meta.as_mut_ptr(), ld_meta);
     let target = Target { tall: how == How::Tall, ..target };
-    let block = if how == How::Streamed { stream_block } else { compress_block };
-    // SAFETY: rows fit the buffers.
-    let line = unsafe {
-        block(kernels, p, method, a, at, target);
-        first.offset_from(values.as_ptr())
+    let work = |room| {
+        // SAFETY: rows fit the buffers.
+        unsafe { compress_block(kernels, p, method, a, at, Target { room, ..target }) };
     };
+    if how == How::Streamed {
+        with_room(work);
+    } else {
+        work(std::ptr::null_mut());
+    }
+    // SAFETY: an element of the buffer.
+    let line = unsafe { first.offset_from(values.as_ptr()) };
     // As if every buffer began with a line.
     values.rotate_left(line.cast_unsigned());
     (values.into_iter().map(f32::to_bits).collect(), meta)
