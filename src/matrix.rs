@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// A strided, read-only view of an f32 matrix: element (i, j) lies `i * row_stride + j * col_stride`
 /// **elements** from element (0, 0).
@@ -39,6 +39,10 @@ pub struct MatMut<'a> {
     pub(crate) view: MatRef<'a>,
     life: PhantomData<&'a mut [f32]>,
 }
+
+/// What became of a [`MatMut`] that the tasks of a call share: each writes a part of its own. It is read like a [`MatRef`].
+#[derive(Clone, Copy)]
+pub(crate) struct Output<'a>(MatRef<'a>);
 
 // SAFETY: a view is a shared borrow of plain f32s, and `&[f32]` is Send.
 unsafe impl Send for MatRef<'_> {}
@@ -271,6 +275,41 @@ impl<'a> MatMut<'a> {
     #[must_use]
     pub fn as_ref(&self) -> MatRef<'_> {
         self.view
+    }
+
+    /// The same view, to be shared by those who write it.
+    pub(crate) const fn output(self) -> Output<'a> {
+        Output(self.view)
+    }
+}
+
+impl Output<'_> {
+    /// The transpose.
+    pub(crate) const fn t(self) -> Self {
+        Self(self.0.t())
+    }
+
+    /// As [`MatRef::part`].
+    pub(crate) fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        Self(self.0.part(rows, cols))
+    }
+
+    /// As [`MatRef::address`].
+    pub(crate) const fn address(self, row: usize, col: usize) -> *mut f32 {
+        self.0.address(row, col).cast_mut()
+    }
+
+    /// The address of element (0, 0).
+    pub(crate) const fn data(self) -> *mut f32 {
+        self.0.data.cast_mut()
+    }
+}
+
+impl<'a> Deref for Output<'a> {
+    type Target = MatRef<'a>;
+
+    fn deref(&self) -> &MatRef<'a> {
+        &self.0
     }
 }
 

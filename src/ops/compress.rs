@@ -5,7 +5,7 @@ mod tests;
 
 use super::keep::keepable;
 use super::{Method, Options, check, group};
-use crate::compressed::{CompressedMut, CompressedRef, Line};
+use crate::compressed::{CompressedMut, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
@@ -89,7 +89,7 @@ pub fn compress(
     };
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
-    let target = Target { tall: tall(a), ..Target::of(to) };
+    let target = Target { tall: tall(a), ..Target::of(out) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
@@ -127,7 +127,8 @@ impl Target {
     }
 
     /// The rows of an output.
-    pub(super) fn of(out: CompressedRef<'_>) -> Self {
+    pub(super) fn of(out: CompressedMut<'_>) -> Self {
+        let out = out.view;
         Self::new(out.values.cast_mut(), out.ld_values, out.meta.cast_mut(), out.ld_meta)
     }
 

@@ -1,7 +1,7 @@
 //! Copies between a matrix of any strides and a block of memory whose rows are contiguous.
 
 use crate::kernels::{CopyJob, Level};
-use crate::matrix::MatRef;
+use crate::matrix::{MatRef, Output};
 
 /// Rows that are fetched ahead where rows are copied.
 const ROWS_AHEAD: isize = 4;
@@ -58,14 +58,14 @@ pub(super) unsafe fn scatter(
     kernels: Level,
     source: *const f32,
     from: usize,
-    target: MatRef<'_>,
+    target: Output<'_>,
     far_next: bool,
 ) {
-    let MatRef { rows, cols, row_stride: to, .. } = target;
+    let MatRef { rows, cols, row_stride: to, .. } = *target;
     let job = CopyJob {
         source,
         from: from.cast_signed(),
-        target: target.data.cast_mut(),
+        target: target.data(),
         to,
         rows,
         cols,
@@ -91,12 +91,12 @@ pub(super) unsafe fn scatter(
 ///
 /// # Safety
 /// The source holds these elements, and the target is writable.
-unsafe fn scatter_elements(source: *const f32, strides: (usize, usize), target: MatRef<'_>) {
+unsafe fn scatter_elements(source: *const f32, strides: (usize, usize), target: Output<'_>) {
     for i in 0..target.rows {
         for j in 0..target.cols {
             // SAFETY: the caller's promise.
             unsafe {
-                let element = target.address(i, j).cast_mut();
+                let element = target.address(i, j);
                 element.write_unaligned(*source.add(i * strides.0 + j * strides.1));
             }
         }

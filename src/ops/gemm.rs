@@ -15,7 +15,7 @@ use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::{Init, Level, NarrowJob, TileJob};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool::{self, Pool};
 use layout::{Buffers, Form, Layout};
@@ -81,7 +81,7 @@ pub fn gemm(
         || !a.cols.is_multiple_of(a.pattern.m())
         || blocking::worth_staging(&kernels, a.pattern, extent);
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
-    product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.view)
+    product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.output())
 }
 
 /// The training step in one call: `C = alpha * P(A).B + beta * C`, where P prunes with `method`.
@@ -141,7 +141,7 @@ pub fn prune_gemm(
     let kernels = kernels_for(options.isa)?;
     keepable(options, kernels, method, a, pattern)?;
     let source = Source::Pruned(a, method, alpha);
-    product((kernels, options.pool), scratch, pattern, source, b, beta, c.view)
+    product((kernels, options.pool), scratch, pattern, source, b, beta, c.output())
 }
 
 /// The checks of B and C.
@@ -187,7 +187,7 @@ struct Product<'a> {
     source: Source<'a>,
     b: MatRef<'a>,
     beta: f32,
-    c: MatRef<'a>,
+    c: Output<'a>,
     extent: Extent,
     blocking: Blocking,
     layout: Layout,
@@ -202,7 +202,7 @@ fn product(
     source: Source<'_>,
     b: MatRef<'_>,
     beta: f32,
-    c: MatRef<'_>,
+    c: Output<'_>,
 ) -> Result<(), Error> {
     let extent = Extent { rows: c.rows, inner: b.rows, cols: c.cols };
     if c.is_empty() {
@@ -220,7 +220,7 @@ fn product(
         Source::Scaled(..) => Form::Values,
         Source::Pruned(..) => Form::Whole,
     };
-    let tile = TileOfC::new(c, pattern);
+    let tile = TileOfC::new(*c, pattern);
     let layout = Layout::new(&blocking, pattern, extent, form, tile != TileOfC::Never);
     let slots: Slots = scratch.slots(threads, layout.bytes())?;
     let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout, tile };
@@ -328,7 +328,7 @@ impl Product<'_> {
         Buffers { slice, c: c_tile, .. }: Buffers,
     ) {
         let part = self.c.part(rows.clone(), cols.clone());
-        let c = Rows { data: part.data.cast_mut(), stride: part.row_stride };
+        let c = Rows { data: part.data(), stride: part.row_stride };
         let tile = Rows { data: c_tile, stride: panel.width.cast_signed() };
         // SAFETY: the panel of C, or a tile of its full width.
         unsafe {
@@ -339,7 +339,7 @@ impl Product<'_> {
                 }
                 TileOfC::Always => {
                     if k.start > 0 || self.beta != 0.0 {
-                        copies::gather(self.kernels, part, c_tile, panel.width);
+                        copies::gather(self.kernels, *part, c_tile, panel.width);
                     }
                     self.slices(staged, rows.len(), k, cols, panel, slice, (tile, tile));
                     copies::scatter(self.kernels, c_tile, panel.width, part, false);
@@ -456,7 +456,7 @@ impl Product<'_> {
                     groups: p.groups(to - from),
                     b: slice,
                     ldb,
-                    c: c.data.cast_mut(),
+                    c: c.data(),
                     row_stride: c.row_stride,
                     col_stride: c.col_stride,
                     cols: cols.len(),

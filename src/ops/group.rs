@@ -3,6 +3,7 @@
 use super::Method;
 use super::compress::Target;
 use super::copies;
+use crate::compressed::Line;
 use crate::kernels::group::{GatherJob, NormJob};
 use crate::kernels::{CompressJob, Level, RngKey, Selector};
 use crate::matrix::MatRef;
@@ -16,13 +17,10 @@ const PART: usize = 8192;
 const COLS: usize = 1024;
 /// Eight groups of every pattern: the indices of so many columns fill whole bytes.
 const BYTES: usize = 8 * 16;
-/// Rows that go together where columns are contiguous: a cache line of each.
-const LINE: usize = 16;
-
-/// Rows that are pruned at a time, whole groups of them.
+/// Rows that are pruned at a time, whole groups of them: where columns are contiguous, a cache line of each.
 pub(super) const fn band(pattern: Pattern) -> usize {
     let group = pattern.group();
-    if group < LINE { LINE / group * group } else { group }
+    if group < Line::LEN { Line::LEN / group * group } else { group }
 }
 
 /// [`compress_block`](super::compress::compress_block) where rows share indices: `at.0` is the first

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::kernels::cpu::cpu;
 use crate::kernels::generic::philox::WORD_GROUPS;
 use crate::kernels::{ExpandJob, Level};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool;
 use std::mem::MaybeUninit;
@@ -61,14 +61,14 @@ pub fn prune(
     a: MatRef<'_>,
     out: MatMut<'_>,
 ) -> Result<(), Error> {
-    let to = out.view;
+    let to = out.output();
     check::method(method, pattern)?;
     check::same("rows of `out`", to.rows, a.rows)?;
     check::same("columns of `out`", to.cols, a.cols)?;
     let a_span = check::prunable(a, pattern)?;
-    let out_span = check::output("out", to)?;
+    let out_span = check::output("out", *to)?;
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
-    check::same_or_apart("out", (to, &out_span), "a", (a, &a_span))?;
+    check::same_or_apart("out", (*to, &out_span), "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
     keepable(options, kernels, method, a, pattern)?;
     let tile = match pattern.group() {
@@ -166,11 +166,11 @@ pub fn decompress(
     a: CompressedRef<'_>,
     out: MatMut<'_>,
 ) -> Result<(), Error> {
-    let to = out.view;
+    let to = out.output();
     check::same("rows of `out`", to.rows, a.rows)?;
     check::same("columns of `out`", to.cols, a.cols)?;
     let spans = check::compressed(&check::A, a)?;
-    let out_span = check::output("out", to)?;
+    let out_span = check::output("out", *to)?;
     check::apart("out", &out_span, "a.values", &spans.values)?;
     check::apart("out", &out_span, "a.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
@@ -189,14 +189,14 @@ pub fn decompress(
 /// Where columns are contiguous, tile below tile, so that what follows in memory is not far behind.
 pub(super) fn for_each_tile(
     options: &Options<'_>,
-    out: MatRef<'_>,
+    out: Output<'_>,
     (tile_rows, tile_cols): (usize, usize),
     work: impl Fn(usize, usize, usize, usize) + Sync,
 ) {
     if out.is_empty() {
         return;
     }
-    let MatRef { rows, cols, .. } = out;
+    let MatRef { rows, cols, .. } = *out;
     let (tall, wide) = if rows <= tile_rows {
         (rows, pool::rows_of_tasks(options.pool, cols, rows, tile_cols))
     } else if out.row_stride == 1 {
@@ -225,11 +225,11 @@ pub(super) unsafe fn expand_tile(
     kernels: Level,
     a: CompressedRef<'_>,
     begun: usize,
-    out: MatRef<'_>,
+    out: Output<'_>,
 ) {
     if out.col_stride == 1 {
         // SAFETY: the caller's promise.
-        unsafe { expand_rows(kernels, a, begun, out.data.cast_mut(), out.row_stride) };
+        unsafe { expand_rows(kernels, a, begun, out.data(), out.row_stride) };
         return;
     }
     let mut rows = MaybeUninit::<[f32; TILE]>::uninit();

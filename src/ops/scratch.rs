@@ -5,7 +5,7 @@ use crate::error::Error;
 use std::mem::MaybeUninit;
 
 /// The unit of scratch memory, in bytes: a cache line, and the alignment of packed panels.
-pub(super) const LINE: usize = size_of::<Line>();
+pub(super) const LINE_BYTES: usize = size_of::<Line>();
 
 /// Working memory for [`gemm`](crate::gemm) and [`prune_gemm`](crate::prune_gemm).
 ///
@@ -27,16 +27,16 @@ impl Scratch {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.lines.capacity() * LINE
+        self.lines.capacity() * LINE_BYTES
     }
 
-    /// Memory for `threads` threads of `bytes` each (a multiple of [`LINE`]), cache line aligned.
+    /// Memory for `threads` threads of `bytes` each (a multiple of [`LINE_BYTES`]), cache line aligned.
     pub(super) fn slots(&mut self, threads: usize, bytes: usize) -> Result<Slots, Error> {
-        let wanted = (bytes / LINE).saturating_mul(threads);
+        let wanted = (bytes / LINE_BYTES).saturating_mul(threads);
         if wanted > self.lines.capacity() {
             self.lines
                 .try_reserve_exact(wanted)
-                .map_err(|_| Error::Memory { bytes: wanted.saturating_mul(LINE) })?;
+                .map_err(|_| Error::Memory { bytes: wanted.saturating_mul(LINE_BYTES) })?;
         }
         Ok(Slots { base: self.lines.as_mut_ptr().cast(), bytes })
     }
@@ -67,5 +67,5 @@ impl Slots {
 
 /// `bytes` rounded up to whole cache lines.
 pub(super) const fn lines(bytes: usize) -> usize {
-    bytes.next_multiple_of(LINE)
+    bytes.next_multiple_of(LINE_BYTES)
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::kernels::cpu::cpu;
 use crate::kernels::tensor::ThresholdJob;
 use crate::kernels::{Level, RngKey};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, Output};
 use crate::pool;
 use crate::rng::{ENTRY_COLS, Rng};
 use std::iter::successors;
@@ -59,15 +59,15 @@ pub fn prune_threshold(
     a: MatRef<'_>,
     out: MatMut<'_>,
 ) -> Result<(), Error> {
-    let to = out.view;
+    let to = out.output();
     let fits = (0.0..f32::INFINITY).contains(&alpha);
     check::value("alpha", alpha.into(), fits, "finite and not negative")?;
     check::same("rows of `out`", to.rows, a.rows)?;
     check::same("columns of `out`", to.cols, a.cols)?;
     let a_span = check::input("a", a)?;
-    let out_span = check::output("out", to)?;
+    let out_span = check::output("out", *to)?;
     check::rng_of_entries(rng, a.rows, a.cols)?;
-    check::same_or_apart("out", (to, &out_span), "a", (a, &a_span))?;
+    check::same_or_apart("out", (*to, &out_span), "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
     if a.is_empty() {
         return Ok(());
@@ -114,11 +114,11 @@ pub fn prune_threshold_in_place(
 /// # Safety
 /// `a` is readable and `out` writable; they are the same or do not overlap; `rng` was checked.
 #[expect(clippy::cast_possible_truncation, reason = "check::rng_of_entries has limited both")]
-unsafe fn prune_rows(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+unsafe fn prune_rows(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: Output<'_>) {
     let job = ThresholdJob {
         a: a.data,
         a_stride: a.row_stride,
-        out: out.data.cast_mut(),
+        out: out.data(),
         out_stride: out.row_stride,
         rows: a.rows,
         cols: a.cols,
@@ -136,7 +136,7 @@ unsafe fn prune_rows(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: M
 /// # Safety
 /// As [`prune_rows`].
 #[expect(clippy::cast_possible_truncation, reason = "less than a tile")]
-unsafe fn prune_tiles(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: MatRef<'_>) {
+unsafe fn prune_tiles(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: Output<'_>) {
     const { assert!(SIDE == ENTRY_COLS, "a tile holds what words are drawn for together") };
     let mut tile = Tile::new();
     // A tile of columns ends where the next words begin.
@@ -150,8 +150,8 @@ unsafe fn prune_tiles(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: 
         unsafe {
             tile.load(kernels, a, (row, SIDE), (col, width(col)), tiles.peek().copied());
             let data = tile.data();
-            let view = MatRef::from_raw_parts(data, tile.rows, tile.cols, SIDE.cast_signed(), 1);
-            prune_rows(kernels, at, alpha, view, view);
+            let view = MatMut::from_raw_parts(data, tile.rows, tile.cols, SIDE.cast_signed(), 1);
+            prune_rows(kernels, at, alpha, view.view, view.output());
             let to = out.part(row..row + tile.rows, col..col + tile.cols);
             copies::scatter(kernels, data, SIDE, to, cpu().far_into_l2);
         }

@@ -80,16 +80,16 @@ pub fn compress_transposable(
     out: Option<CompressedMut<'_>>,
     out_t: Option<CompressedMut<'_>>,
 ) -> Result<(), Error> {
-    let (out, out_t) = (out.map(|out| out.view), out_t.map(|out| out.view));
     if out.is_none() && out_t.is_none() {
         return Err(Error::Null { argument: "out and out_t" });
     }
-    [out, out_t].into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
-    if let Some(out) = out {
+    let views = [&out, &out_t].map(|out| out.as_ref().map(|out| out.view));
+    views.into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
+    if let Some(out) = views[0] {
         check::same("rows of `out`", out.rows, w.rows)?;
         check::same("columns of `out`", out.cols, w.cols)?;
     }
-    if let Some(out_t) = out_t {
+    if let Some(out_t) = views[1] {
         check::same("rows of `out_t`", out_t.rows, w.cols)?;
         check::same("columns of `out_t`", out_t.cols, w.rows)?;
     }
@@ -97,8 +97,10 @@ pub fn compress_transposable(
     let spans = |names: &'static Names, out: Option<CompressedRef<'_>>| {
         out.map(|out| check::compressed(names, out)).transpose()
     };
-    let spans =
-        [(&check::OUT, spans(&check::OUT, out)?), (&check::OUT_T, spans(&check::OUT_T, out_t)?)];
+    let spans = [
+        (&check::OUT, spans(&check::OUT, views[0])?),
+        (&check::OUT_T, spans(&check::OUT_T, views[1])?),
+    ];
     all_apart(&w_span, &spans)?;
     let kernels = kernels_for(options.isa)?;
     if w.is_empty() {
@@ -145,12 +147,12 @@ pub fn prune_transposable(
     w: MatRef<'_>,
     out: MatMut<'_>,
 ) -> Result<(), Error> {
-    let to = out.view;
+    let to = out.output();
     check::same("rows of `out`", to.rows, w.rows)?;
     check::same("columns of `out`", to.cols, w.cols)?;
     let w_span = check::tiled(w)?;
-    let out_span = check::output("out", to)?;
-    check::same_or_apart("out", (to, &out_span), "w", (w, &w_span))?;
+    let out_span = check::output("out", *to)?;
+    check::same_or_apart("out", (*to, &out_span), "w", (w, &w_span))?;
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };

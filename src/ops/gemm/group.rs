@@ -41,13 +41,13 @@ impl Product<'_> {
             let part = self.c.part(rows.clone(), cols.clone());
             let direct = self.tile == TileOfC::Never;
             let (c, ldc) = match direct {
-                true => (part.data.cast_mut(), part.row_stride),
+                true => (part.data(), part.row_stride),
                 false => (c_tile, wide.cast_signed()),
             };
             // SAFETY: the part lies in C; the tile and the slice hold one each.
             unsafe {
                 if !direct && (k.start > 0 || self.beta != 0.0) {
-                    copies::gather(self.kernels, part, c_tile, wide);
+                    copies::gather(self.kernels, *part, c_tile, wide);
                 }
                 let mut from = k.start;
                 loop {

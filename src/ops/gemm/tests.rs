@@ -23,7 +23,7 @@ fn products_of_every_table_return_the_reference_bits() {
         let run = |kernels: Level, source: Source<'_>| {
             let (mut c, mut scratch) = (old.clone(), Scratch::new());
             let to = MatMut::row_major(&mut c, rows, cols).expect("a matrix");
-            product((kernels, None), &mut scratch, p, source, b, 0.5, to.view).expect("memory");
+            product((kernels, None), &mut scratch, p, source, b, 0.5, to.output()).expect("memory");
             c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let want = run(kernels::reference::level(), Source::Scaled(packed.as_ref(), 1.5));
