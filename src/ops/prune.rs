@@ -87,26 +87,55 @@ pub fn prune(
         _ => (group::band(pattern), TILE / group::band(pattern) / 16 * 16),
     };
     for_each_tile(options, to, tile, |row, col, rows, cols| {
-        let mut values = MaybeUninit::<[f32; TILE / 2]>::uninit();
-        let mut meta = MaybeUninit::<[u8; TILE / 4]>::uninit();
-        let (values, meta) = (values.as_mut_ptr().cast(), meta.as_mut_ptr().cast());
-        let (ld_values, ld_meta) = (pattern.row_values(cols), pattern.row_meta(cols));
+        let mut tile = KeptTile::new();
         let part = (row..row + rows, col..col + cols);
-        let target = Target::new(values, ld_values, meta, ld_meta);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
-        // written. The buffers, which are written before they are read, hold n <= m / 2 values and at most two bits of
-        // metadata for each of TILE entries; a last group that is short counts whole, which leaves a tile within TILE
-        // as its width is a multiple of 16.
+        // written, as what is kept of it is before that is read.
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
-            compress_block(kernels, pattern, method, a, (row, col), target);
-            let kept = CompressedRef::from_raw_parts(
-                values, meta, rows, cols, pattern, ld_values, ld_meta,
+            compress_block(
+                kernels,
+                pattern,
+                method,
+                a,
+                (row, col),
+                tile.target(pattern, rows, cols),
             );
-            expand_tile(kernels, kept, 0, to.part(part.0, part.1));
+            expand_tile(kernels, tile.kept(pattern, rows, cols), 0, to.part(part.0, part.1));
         }
     });
     Ok(())
+}
+
+/// Room for the compressed form of a tile, row by row without gaps.
+pub(super) struct KeptTile {
+    // n <= m / 2 values and at most two bits of metadata an entry.
+    values: MaybeUninit<[f32; TILE / 2]>,
+    meta: MaybeUninit<[u8; TILE / 4]>,
+}
+
+impl KeptTile {
+    pub(super) const fn new() -> Self {
+        Self { values: MaybeUninit::uninit(), meta: MaybeUninit::uninit() }
+    }
+
+    /// Where what is kept of `rows` x `cols` entries goes, a short last group counted whole.
+    pub(super) fn target(&mut self, p: Pattern, rows: usize, cols: usize) -> Target {
+        assert!(rows * cols.next_multiple_of(p.m()) <= TILE, "a tile");
+        let (values, meta) = (self.values.as_mut_ptr().cast(), self.meta.as_mut_ptr().cast());
+        Target::new(values, p.row_values(cols), meta, p.row_meta(cols))
+    }
+
+    /// What is kept of `rows` x `cols` entries.
+    ///
+    /// # Safety
+    /// It was written to [`target`](Self::target) of the same.
+    pub(super) unsafe fn kept(&self, p: Pattern, rows: usize, cols: usize) -> CompressedRef<'_> {
+        let (values, meta) = (self.values.as_ptr().cast(), self.meta.as_ptr().cast());
+        let (ld_values, ld_meta) = (p.row_values(cols), p.row_meta(cols));
+        // SAFETY: the caller's promise.
+        unsafe { CompressedRef::from_raw_parts(values, meta, rows, cols, p, ld_values, ld_meta) }
+    }
 }
 
 /// [`prune`] with `out` = `a`.

@@ -1,12 +1,13 @@
 //! The factor of the soft threshold.
 
-use super::compress::{Target, compress_block};
+use super::compress::compress_block;
+use super::prune::{KeptTile, expand_tile};
 use super::reduce::{SIDE, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::kernels::{ExpandJob, Level};
-use crate::matrix::MatRef;
+use crate::kernels::Level;
+use crate::matrix::{MatMut, MatRef};
 use crate::pattern::Pattern;
 
 /// Rows of a tile that are pruned on the stack at a time.
@@ -79,25 +80,15 @@ fn soft_threshold(
 ) -> [f32; ENTRIES] {
     assert!(entries.len() <= ENTRIES && cols <= SIDE, "a part of a tile");
     let (rows, side) = (entries.len() / SIDE, SIDE.cast_signed());
-    // n <= m / 2 values and at most two bits of metadata an entry.
-    let (mut values, mut meta) = ([0.0f32; ENTRIES / 2], [0u8; ENTRIES / 4]);
-    let (ld_values, ld_meta) = (pattern.row_values(SIDE), pattern.row_meta(SIDE));
-    let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
+    let mut tile = KeptTile::new();
     let mut pruned = [0.0; ENTRIES];
-    // SAFETY: buffers of so many rows, whose width is whole groups.
+    // SAFETY: rows of these entries and as many to be written; what is kept is written before it is read.
     unsafe {
         let a = MatRef::from_raw_parts(entries.as_ptr(), rows, cols, side, 1);
+        let target = tile.target(pattern, rows, cols);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
-        (kernels.of(pattern).expand)(&ExpandJob {
-            values: values.as_ptr(),
-            ld_values,
-            meta: meta.as_ptr(),
-            ld_meta,
-            rows,
-            cols,
-            out: pruned.as_mut_ptr(),
-            out_stride: side,
-        });
+        let out = MatMut::from_raw_parts(pruned.as_mut_ptr(), rows, cols, side, 1).output();
+        expand_tile(kernels, tile.kept(pattern, rows, cols), 0, out);
     }
     pruned
 }

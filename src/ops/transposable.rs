@@ -2,7 +2,7 @@
 
 use super::check::{self, Names, Spans};
 use super::compress::Target;
-use super::prune::{TILE_COLS, TILE_ROWS, expand_tile, for_each_tile};
+use super::prune::{KeptTile, TILE_COLS, TILE_ROWS, expand_tile, for_each_tile};
 use super::{Options, check::Span};
 use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
@@ -157,27 +157,15 @@ pub fn prune_transposable(
     let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };
     for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
-        let (mut values, mut meta) =
-            ([0.0f32; TILE_ROWS * TILE_COLS / 2], [0u8; TILE_ROWS * TILE_COLS / 8]);
-        let (ld_values, ld_meta) = (PATTERN.row_values(cols), PATTERN.row_meta(cols));
+        let mut tile = KeptTile::new();
         let part = (row..row + rows, col..col + cols);
-        let along =
-            KeptRows { values: values.as_mut_ptr(), ld_values, meta: meta.as_mut_ptr(), ld_meta };
+        let along = rows_from(&tile.target(PATTERN, rows, cols), 0, 0);
         // SAFETY: views were checked; these tiles are of whole 4 x 4 ones, disjoint, and read whole before
-        // they are written; half of the entries and half a byte a group fit the buffers.
+        // they are written, as what is kept of them is before that is read.
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
             (kernels.transposable)(&job(a, transposed, Some(along), None));
-            let kept = CompressedRef::from_raw_parts(
-                values.as_ptr(),
-                meta.as_ptr(),
-                rows,
-                cols,
-                PATTERN,
-                ld_values,
-                ld_meta,
-            );
-            expand_tile(kernels, kept, 0, to.part(part.0, part.1));
+            expand_tile(kernels, tile.kept(PATTERN, rows, cols), 0, to.part(part.0, part.1));
         }
     });
     Ok(())
