@@ -32,9 +32,8 @@ impl NormJob {
 /// overlap.
 pub(crate) type NormFn = unsafe fn(&NormJob);
 
-/// Entries of at most this magnitude, or less than the reciprocal, are squared as they are; a column
-/// whose largest lies outside is scaled first, by a power of two, so that no square over- or
-/// underflows that counts.
+/// A column whose largest magnitude lies between the reciprocal of this and this, both included, is squared as it is; any
+/// other is scaled first, by a power of two, so that no square over- or underflows that counts.
 pub(crate) const NORM_HIGH: f32 = (1u64 << 40) as f32;
 pub(crate) const NORM_LOW: f32 = 1.0 / NORM_HIGH;
 /// The scale of columns of large entries, and the reciprocal of that of small ones.

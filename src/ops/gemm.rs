@@ -290,12 +290,12 @@ impl Product<'_> {
             if self.pattern.group() > 1 {
                 col = self.blocking.shared(cols.clone(), rows.len());
                 let part = (rows.clone(), k..end, cols.start..col);
-                // SAFETY: they lie in A and C; the scratch holds what is asked for.
+                // SAFETY: they lie in A and C; the layout is that of this blocking.
                 unsafe { self.grouped(staged, part, buffers) };
             }
             while col < cols.end {
                 if self.blocking.narrow(cols.end - col, rows.len()) {
-                    // SAFETY: the columns lie in C; the scratch holds their slice of B.
+                    // SAFETY: the columns lie in C; a slice of the blocking holds its share of their B.
                     unsafe {
                         self.narrow(staged, rows.clone(), k..end, col..cols.end, buffers.slice);
                     }
@@ -304,7 +304,7 @@ impl Product<'_> {
                 let panel = self.blocking.panel(cols.end - col);
                 let part = col..cols.end.min(col + panel.width);
                 col = part.end;
-                // SAFETY: the panel lies in C; the scratch holds what it asks for.
+                // SAFETY: the panel lies in C; the layout is that of this blocking.
                 unsafe { self.panel(staged, rows.clone(), k..end, part, panel, buffers) };
             }
             k = end;
@@ -383,7 +383,8 @@ impl Product<'_> {
             } else {
                 tile = tiles.packed[place];
                 to = k.end.min(from + self.blocking.slice(width));
-                // SAFETY: the slice holds it.
+                debug_assert!(self.layout.slice_holds(p, to - from, width));
+                // SAFETY: `slice_floats`, of which the layout has made the slice, is the most of these panels.
                 unsafe { self.pack(from..to, cols.clone(), width, slice) };
                 (b, ldb) = (slice.cast_const(), width.cast_signed());
             }
@@ -440,7 +441,9 @@ impl Product<'_> {
             let group = (from - k.start) / p.m();
             let ldb = (to - from).next_multiple_of(p.m());
             let b = self.b.part(from..to, cols.clone()).t();
-            // SAFETY: the slice holds `ldb` elements of every column; A's rows and C's columns were checked.
+            debug_assert!(self.layout.slice_holds(p, to - from, cols.len()));
+            // SAFETY: the slice holds `ldb` elements of every column, as `slice_floats` counts these columns, too; A's rows
+            // and C's columns were checked.
             unsafe {
                 for j in 0..cols.len() {
                     slice.add(j * ldb + (to - from)).write_bytes(0, ldb - (to - from));

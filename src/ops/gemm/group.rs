@@ -27,8 +27,10 @@ impl Product<'_> {
         let p = self.pattern;
         let ld_columns = p.row_values(k.len());
         if !k.is_empty() {
+            let columns_made = p.meta_rows(rows.len()) * ld_columns * size_of::<u32>();
+            debug_assert!(columns_made <= self.layout.columns);
             for shared in 0..p.meta_rows(rows.len()) {
-                // SAFETY: a row of staged metadata, and of columns.
+                // SAFETY: a row of staged metadata, and one of the columns, of which there are as many.
                 unsafe {
                     let meta = staged.meta.add(shared * staged.ld_meta);
                     columns_of(p, meta, k.len(), columns.add(shared * ld_columns));
@@ -44,7 +46,7 @@ impl Product<'_> {
                 true => (part.data(), part.row_stride),
                 false => (c_tile, wide.cast_signed()),
             };
-            // SAFETY: the part lies in C; the tile and the slice hold one each.
+            // SAFETY: the part lies in C; the tile and the slice hold as many columns as are packed together.
             unsafe {
                 if !direct && (k.start > 0 || self.beta != 0.0) {
                     copies::gather(self.kernels, *part, c_tile, wide);
@@ -52,6 +54,7 @@ impl Product<'_> {
                 let mut from = k.start;
                 loop {
                     let to = k.end.min(from + self.blocking.slice(wide));
+                    debug_assert!(self.layout.slice_holds(p, to - from, wide));
                     self.pack_panels(from..to, cols.clone(), slice);
                     let job = GroupTileJob {
                         values: staged.values.wrapping_add((from - k.start) / p.m() * p.n()),

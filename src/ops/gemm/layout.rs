@@ -21,7 +21,8 @@ pub(super) struct Layout {
     pub(super) slice: usize,
     pub(super) values: usize,
     pub(super) meta: usize,
-    /// Of each kept entry its column, where rows share indices.
+    /// Of each kept entry its column, where rows share indices. (Their A is read in place only for products whose columns all
+    /// are narrow.)
     pub(super) columns: usize,
     pub(super) c: usize,
 }
@@ -47,13 +48,32 @@ impl Layout {
                 floats(rows * (kept + padding(pattern)))
             },
             meta: if form == Form::Whole { lines(indices * pattern.row_meta(staged)) } else { 0 },
-            columns: if pattern.group() > 1 { lines(indices * kept * size_of::<u32>()) } else { 0 },
+            columns: if pattern.group() > 1 && form != Form::InPlace {
+                lines(indices * kept * size_of::<u32>())
+            } else {
+                0
+            },
             c: if tile { floats(rows * blocking.packed) } else { 0 },
         }
     }
 
     pub(super) const fn bytes(&self) -> usize {
         self.slice + self.values + self.meta + self.columns + self.c
+    }
+
+    /// Whether a slice has room for `rows` rows of B, `width` elements each, and full groups.
+    pub(super) fn slice_holds(&self, pattern: Pattern, rows: usize, width: usize) -> bool {
+        rows.next_multiple_of(pattern.m()) * width * size_of::<f32>() <= self.slice
+    }
+
+    /// Whether a block has room for so many rows of values and of metadata, if it is made of these at all.
+    pub(super) fn block_holds(
+        &self,
+        (rows, ld_values): (usize, usize),
+        (indices, ld_meta): (usize, usize),
+    ) -> bool {
+        rows * ld_values * size_of::<f32>() <= self.values
+            && (self.meta == 0 || indices * ld_meta <= self.meta)
     }
 
     /// The parts of a thread's memory, which begins at `slot`: one behind another.

@@ -31,11 +31,16 @@ impl Product<'_> {
             let a = a.part(rows.start, group, rows.len(), k.len());
             Staged { values: a.values, ld_values: a.ld_values, meta: a.meta, ld_meta: a.ld_meta }
         };
+        let indices = p.meta_rows(rows.len());
+        debug_assert!(
+            matches!(self.source, Source::Direct(_))
+                || self.layout.block_holds((rows.len(), ld_values), (indices, ld_meta))
+        );
         match self.source {
             Source::Direct(a) => given(a),
             Source::Scaled(a, alpha) => {
                 let given = given(a);
-                // SAFETY: the rows' values, there and here; their indices.
+                // SAFETY: the rows' values, there and here, of which a block holds as many as are staged; their indices.
                 unsafe {
                     let from = given.ld_values.cast_signed();
                     let a = MatRef::from_raw_parts(given.values, rows.len(), kept, from, 1);
@@ -55,7 +60,7 @@ impl Product<'_> {
                 let target = Target { tall: tall(a), ..target };
                 let at = (rows.start, k.start);
                 let inner = k.len();
-                // SAFETY: a part of A, which was checked; the block holds its compressed form.
+                // SAFETY: a part of A, which was checked; the block holds the compressed form of as many entries as are staged.
                 unsafe {
                     compress_block(self.kernels, p, method, a.part(rows.clone(), k), at, target);
                     if alpha != 1.0 {
