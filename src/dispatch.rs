@@ -30,6 +30,16 @@ impl Isa {
         })
     }
 
+    /// Whether this build has the level: what [`level`](Self::level) is compiled with.
+    #[cfg(feature = "capi")]
+    pub(crate) const fn is_compiled(self) -> bool {
+        match self {
+            Self::Reference | Self::Portable => true,
+            Self::Avx2 | Self::Avx512 => cfg!(target_arch = "x86_64"),
+            Self::Neon => cfg!(all(target_arch = "aarch64", target_endian = "little")),
+        }
+    }
+
     /// The kernels of the level, where the CPU has it.
     pub(crate) fn level(self) -> Option<Level> {
         match self {

@@ -147,15 +147,20 @@ unsafe fn zeros_behind<T>(pointer: *const T, size: usize) -> Result<(), Refused>
     Ok(())
 }
 
+/// The number of a level, where it has one.
+pub(super) const fn isa_number(isa: Isa) -> Option<u32> {
+    match isa {
+        Isa::Reference => None,
+        Isa::Portable => Some(SPNM_ISA_PORTABLE),
+        Isa::Avx2 => Some(SPNM_ISA_AVX2),
+        Isa::Avx512 => Some(SPNM_ISA_AVX512),
+        Isa::Neon => Some(SPNM_ISA_NEON),
+    }
+}
+
 /// The level with this number, where there is one.
 pub(super) fn isa(number: u32) -> Option<Isa> {
-    match number {
-        SPNM_ISA_PORTABLE => Some(Isa::Portable),
-        SPNM_ISA_AVX2 => Some(Isa::Avx2),
-        SPNM_ISA_AVX512 => Some(Isa::Avx512),
-        SPNM_ISA_NEON => Some(Isa::Neon),
-        _ => None,
-    }
+    Isa::ALL.into_iter().find(|&isa| isa_number(isa) == Some(number))
 }
 
 /// The method with this number. `rng` is looked at where the method draws random numbers.

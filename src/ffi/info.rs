@@ -50,11 +50,6 @@ fn build_info() -> CString {
         let names: Vec<_> = levels.filter(|&isa| isa != Isa::Reference).map(Isa::name).collect();
         names.join(" ")
     };
-    let compiled = |isa: &Isa| match isa {
-        Isa::Reference | Isa::Portable => true,
-        Isa::Avx2 | Isa::Avx512 => cfg!(target_arch = "x86_64"),
-        Isa::Neon => cfg!(all(target_arch = "aarch64", target_endian = "little")),
-    };
     let limit = std::env::var_os(MAX_ISA_VARIABLE);
     let limit =
         limit.map_or("(unset)".into(), |set| set.to_string_lossy().escape_debug().to_string());
@@ -63,7 +58,7 @@ fn build_info() -> CString {
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH,
         std::env::consts::OS,
-        names(&mut Isa::ALL.into_iter().filter(compiled)),
+        names(&mut Isa::ALL.into_iter().filter(|isa| isa.is_compiled())),
         names(&mut Isa::available()),
         Isa::effective().name(),
         limit,
@@ -87,12 +82,7 @@ pub extern "C" fn spnm_status_message(status: spnm_status) -> *const c_char {
 pub extern "C" fn spnm_isa_effective() -> u32 {
     let mut number = SPNM_ISA_PORTABLE;
     guard(|| {
-        number = match Isa::effective() {
-            Isa::Reference | Isa::Portable => SPNM_ISA_PORTABLE,
-            Isa::Avx2 => SPNM_ISA_AVX2,
-            Isa::Avx512 => SPNM_ISA_AVX512,
-            Isa::Neon => SPNM_ISA_NEON,
-        };
+        number = arguments::isa_number(Isa::effective()).unwrap_or(number);
         Ok(())
     });
     number
