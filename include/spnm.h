@@ -235,12 +235,12 @@
 #define SPNM_ISA_PORTABLE 1
 
 /**
- * isa: x86-64 with AVX2 and FMA.
+ * isa: x86-64 with AVX2, FMA, BMI1, BMI2, LZCNT and POPCNT.
  */
 #define SPNM_ISA_AVX2 2
 
 /**
- * isa: x86-64 with AVX-512 F, BW, CD, DQ and VL.
+ * isa: what SPNM_ISA_AVX2 needs, and AVX-512 F, BW, CD, DQ and VL.
  */
 #define SPNM_ISA_AVX512 3
 
@@ -556,6 +556,7 @@ const char *spnm_last_error(void);
  * SPNM_E_OPTION  threads is 0 or above 4096
  * SPNM_E_MEMORY  a thread could not be started. (A few hundred bytes that Rust's std::thread allocates for
  *                each are beyond its reach: memory that ends exactly there ends the process.)
+ * SPNM_E_PANIC   a bug; *pool is untouched, as after every other error.
  */
 spnm_status spnm_pool_create(size_t threads,
                              struct spnm_pool **pool);
@@ -580,6 +581,7 @@ void spnm_pool_free(struct spnm_pool *pool);
  * SPNM_E_NULL      ld_values or ld_meta is NULL
  * SPNM_E_PATTERN   n:m is not supported, or group is not 1 .. 64
  * SPNM_E_OVERFLOW  rows >= 2^31, groups in a row >= 2^32, or a buffer would exceed the address space
+ * SPNM_E_PANIC     a bug
  */
 spnm_status spnm_compressed_layout(size_t rows,
                                    size_t cols,
@@ -608,8 +610,9 @@ spnm_status spnm_compressed_layout(size_t rows,
  * Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
  *   position alone. What lies between the rows of out is not written.
  * Threads and memory: those of options->pool, or the calling thread. No working memory.
- * Speed: 32 MiB of values and more, of contiguous columns, are written past the caches on x86-64 where ld_values
- *   is a multiple of 16 and out->values is aligned to 4 n bytes; this is faster.
+ * Speed: 32 MiB of values and more, of contiguous columns and of groups of one row, are written past the caches by AVX2 and
+ *   AVX-512 where ld_values is a multiple of 16 and out->values is aligned to 4 n bytes; this is faster, and fastest where
+ *   out->values and A begin on a cache line.
  * Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
  * NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
  *   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
@@ -718,6 +721,7 @@ spnm_status spnm_decompress(const struct spnm_options *options,
  * SPNM_E_STRIDE    a->ld_values or a->ld_meta is smaller than a row
  * SPNM_E_OVERFLOW  an extent exceeds the address space; rows >= 2^31, groups >= 2^32
  * SPNM_E_META      the metadata is malformed
+ * SPNM_E_PANIC     a bug
  */
 spnm_status spnm_validate(const struct spnm_compressed *a,
                           size_t *bad_row,
@@ -985,6 +989,7 @@ spnm_status spnm_lognormal_fit(const struct spnm_options *options,
  * SPNM_E_OPTION       sparsity is not at least 0 and below 1; fit->mu is not finite; fit->sigma is
  *                     negative or not finite; fit->zeros is not from 0 to 1; a field that is not known is
  *                     not 0
+ * SPNM_E_PANIC        a bug
  */
 spnm_status spnm_threshold_for_sparsity(const struct spnm_lognormal *fit,
                                         double sparsity,

@@ -37,8 +37,9 @@ private:
     spnm_status status_;
 };
 
-// Throws what is not SPNM_OK, with the text of spnm_last_error: spnm::check(spnm_gemm(...)). Where this thread has
-// none, as the call was another thread's, with that of spnm_status_message.
+// Throws what is not SPNM_OK, with the text of spnm_last_error: spnm::check(spnm_gemm(...)). So the status is to be that of the
+// latest call of spnm.h in this thread that failed; for any other, throw spnm::error(status), whose text is that of
+// spnm_status_message. (That is thrown, too, where no call of this thread has failed.)
 inline void check(spnm_status status) {
     if (status != SPNM_OK) {
         const char *what = spnm_last_error();
@@ -98,6 +99,7 @@ class compressed {
 public:
     compressed() noexcept = default;
 
+    // SPNM_E_MEMORY is not from a call of spnm.h, which spnm_last_error would tell more of: not for spnm::check.
     static spnm_status create(std::size_t rows, std::size_t cols, std::uint32_t n, std::uint32_t m,
                               compressed &out) noexcept {
         return create(rows, cols, n, m, 1, out);

@@ -10,9 +10,9 @@ pub enum Isa {
     Reference,
     /// Portable vectors (`wide`) at the target's baseline.
     Portable,
-    /// AVX2 and FMA.
+    /// AVX2, FMA, BMI1, BMI2, LZCNT and POPCNT.
     Avx2,
-    /// AVX-512 F, BW, CD, DQ and VL.
+    /// What [`Avx2`](Isa::Avx2) needs, and AVX-512 F, BW, CD, DQ and VL.
     Avx512,
     /// NEON (Advanced SIMD), on 64-bit Arm, little-endian.
     Neon,

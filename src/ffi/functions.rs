@@ -21,6 +21,7 @@ use crate::ops;
 /// SPNM_E_NULL      ld_values or ld_meta is NULL
 /// SPNM_E_PATTERN   n:m is not supported, or group is not 1 .. 64
 /// SPNM_E_OVERFLOW  rows >= 2^31, groups in a row >= 2^32, or a buffer would exceed the address space
+/// SPNM_E_PANIC     a bug
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_compressed_layout(
     rows: usize,
@@ -62,8 +63,9 @@ pub unsafe extern "C" fn spnm_compressed_layout(
 /// Determinism: every bit of out is a function of A, the method, the pattern, seed, stream and the
 ///   position alone. What lies between the rows of out is not written.
 /// Threads and memory: those of options->pool, or the calling thread. No working memory.
-/// Speed: 32 MiB of values and more, of contiguous columns, are written past the caches on x86-64 where ld_values
-///   is a multiple of 16 and out->values is aligned to 4 n bytes; this is faster.
+/// Speed: 32 MiB of values and more, of contiguous columns and of groups of one row, are written past the caches by AVX2 and
+///   AVX-512 where ld_values is a multiple of 16 and out->values is aligned to 4 n bytes; this is faster, and fastest where
+///   out->values and A begin on a cache line.
 /// Aliasing: values, meta and A must not overlap: as ranges of addresses, gaps between rows included.
 /// NaN: a NaN or infinity, or a sum of magnitudes that is not finite, poisons its group: its values
 ///   become NaN at indices 0 .. n - 1, so it never vanishes. SPNM_KEEP keeps them as they are. Zeros that
@@ -213,6 +215,7 @@ pub unsafe extern "C" fn spnm_decompress(
 /// SPNM_E_STRIDE    a->ld_values or a->ld_meta is smaller than a row
 /// SPNM_E_OVERFLOW  an extent exceeds the address space; rows >= 2^31, groups >= 2^32
 /// SPNM_E_META      the metadata is malformed
+/// SPNM_E_PANIC     a bug
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_validate(
     a: *const spnm_compressed,

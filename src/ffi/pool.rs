@@ -53,6 +53,7 @@ impl spnm_pool {
 /// SPNM_E_OPTION  threads is 0 or above 4096
 /// SPNM_E_MEMORY  a thread could not be started. (A few hundred bytes that Rust's std::thread allocates for
 ///                each are beyond its reach: memory that ends exactly there ends the process.)
+/// SPNM_E_PANIC   a bug; *pool is untouched, as after every other error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_pool_create(
     threads: usize,

@@ -153,6 +153,7 @@ pub unsafe extern "C" fn spnm_lognormal_fit(
 /// SPNM_E_OPTION       sparsity is not at least 0 and below 1; fit->mu is not finite; fit->sigma is
 ///                     negative or not finite; fit->zeros is not from 0 to 1; a field that is not known is
 ///                     not 0
+/// SPNM_E_PANIC        a bug
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spnm_threshold_for_sparsity(
     fit: *const spnm_lognormal,

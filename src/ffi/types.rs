@@ -89,9 +89,9 @@ pub const SPNM_SOFT_THRESHOLD: u32 = 4;
 pub const SPNM_ISA_AUTO: u32 = 0;
 /// isa: the baseline of the target that the library was compiled for.
 pub const SPNM_ISA_PORTABLE: u32 = 1;
-/// isa: x86-64 with AVX2 and FMA.
+/// isa: x86-64 with AVX2, FMA, BMI1, BMI2, LZCNT and POPCNT.
 pub const SPNM_ISA_AVX2: u32 = 2;
-/// isa: x86-64 with AVX-512 F, BW, CD, DQ and VL.
+/// isa: what SPNM_ISA_AVX2 needs, and AVX-512 F, BW, CD, DQ and VL.
 pub const SPNM_ISA_AVX512: u32 = 3;
 /// isa: aarch64 with Advanced SIMD.
 pub const SPNM_ISA_NEON: u32 = 4;

@@ -39,9 +39,10 @@ const FEW_GROUPS: usize = 8;
 /// What lies between the rows of `out` is not written.
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, with contiguous columns of `a` and
-/// `ld_values` a multiple of 16 and values aligned to 4 n bytes (those of [`Compressed`](crate::Compressed) are), AVX2 and
-/// AVX-512 write whole cache lines with non-temporal stores, which is faster.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of values on, with contiguous columns of `a`, no rows that
+/// share indices, `ld_values` a multiple of 16 and values aligned to 4 n bytes (those of [`Compressed`](crate::Compressed)
+/// are), AVX2 and AVX-512 write whole cache lines with non-temporal stores, which is faster, and fastest where the values and
+/// `a` begin on a cache line.
 ///
 /// # Errors
 /// [`Error::Pattern`] (method [`MvueApprox`](Method::MvueApprox), and n is not 2), [`Error::Ungrouped`] (methods
@@ -88,7 +89,8 @@ pub fn compress(
         _ => group::band(to.pattern),
     };
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
-    let stream = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
+    let many = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
+    let stream = many && to.pattern.group() == 1;
     let target = Target { tall: tall(a), ..Target::of(out) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
