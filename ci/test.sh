@@ -31,6 +31,9 @@ cross_flags="--cfg spnm_emulated"
 
 # What narrows tests, or makes them write what they should compare, is not taken over from the caller.
 unset SPNM_BLESS SPNM_MAX_ISA SPNM_TEST_ISA SPNM_TEST_EFFORT SPNM_TEST_ALONE SPNM_SOAK_GROWTH_KIB PROPTEST_CASES METHODS PATTERNS
+unset RUST_TEST_THREADS
+# Nor what builds for another CPU, or elsewhere, than the steps say.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 # Debug information would double the time to link and the size of target/.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
@@ -104,7 +107,7 @@ step_supply() { # what a user of the library takes on: crates, licences, feature
 }
 
 step_rust() { # on every level that the CPU has, and of the C interface what C cannot reach
-  SPNM_SOAK_SECONDS=20 cargo test --all-features
+  SPNM_SOAK_SECONDS=20 tests --all-features
   # The bits again as users build them: an optimiser may see what the dev profile does not.
   cargo test --release --features capi --test differential --test oracle --test transposable
   cargo test -p xtask
@@ -113,8 +116,7 @@ step_rust() { # on every level that the CPU has, and of the C interface what C c
 step_benches() { # each bench compiles, checks its results and runs once
   bash benches/peers/install.sh >"$log/peers" 2>&1 ||
     not_run "installing the C libraries of the bench peers" "$(tail -n 1 "$log/peers")"
-  cargo test --benches --all-features | tee "$log/benches"
-  sed -n 's/^not run: //p' "$log/benches" | while read -r line; do not_run "bench peers, ${line%%: *}" "${line#*: }"; done
+  tests --benches --all-features
 }
 
 step_examples() {
@@ -132,7 +134,7 @@ step_msrv() { # the declared minimum of the library, where rustup has it or can 
 }
 
 step_oracle() { # the committed vectors are what the NumPy definition returns
-  python_with_numpy
+  python_with_numpy || skip "NumPy is not there and cannot be fetched"
   "$python" tests/oracle/make_vectors.py --check
   "$python" tests/oracle/transposable.py --check
   "$python" tests/oracle/make_estimators.py --check
@@ -146,7 +148,7 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
   need pkg-config pkg-config
   need valgrind valgrind
   need mpicc libopenmpi-dev openmpi-bin
-  python_with_numpy
+  python_with_numpy || not_run "what needs NumPy" "it is not there and cannot be fetched"
   if cross=$(cross_compiler); then
     echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc $cross_profile RUSTFLAGS='$cross_flags'" >"$log/aarch64"
   fi
@@ -291,7 +293,7 @@ need() { # COMMAND PACKAGE...
   command -v "$1" >/dev/null || install_packages "${@:2}"
 }
 
-python_with_numpy() { # sets `python`
+python_with_numpy() { # sets `python`; fails without a network
   python=target/ci-python/bin/python
   "$python" -c 'import numpy' 2>/dev/null && return
   python3 -m venv --clear target/ci-python ||
@@ -327,7 +329,14 @@ emulated_test() { # LEVELS [TEST-OPTION...]: detection finds exactly these, and 
   local out
   out=$(cargo test --quiet --test environment "${options[@]}" -- --nocapture) || { echo "$out"; return 1; }
   grep -qx "levels: $1" <<<"$out" || { echo "expected levels: $1; found: $out"; return 1; }
-  SPNM_TEST_EFFORT=0 cargo test "${emulated[@]}" "${also[@]}" "${options[@]}" -- "${@:2}"
+  SPNM_TEST_EFFORT=0 tests "${emulated[@]}" "${also[@]}" "${options[@]}" -- "${@:2}"
+}
+
+tests() { # OPTION...: cargo test, which prints what its tests leave out
+  local out
+  out=$(mktemp -p "$log")
+  cargo test "$@" | tee "$out"
+  sed -n 's/^.*not run: //p' "$out" | while read -r line; do not_run "${line%%: *}" "${line#*: }"; done
 }
 
 digests() { # tests/digests.txt: storages, threads and call splits, on every level that is there

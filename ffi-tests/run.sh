@@ -199,8 +199,7 @@ step_valgrind() {
 step_python() {
   have python3 && python3 -c 'import numpy' 2>/dev/null || { skip "python3 with NumPy is not there"; return; }
   export SPNM_LIB=$PREFIX/lib/libspnm.so
-  if [ -d ../shared/oracle ]; then export SPNM_ORACLE=$ROOT/../shared/oracle; else skip "no ../shared/oracle: train.py compares no bits"; fi
-  PYTHONDONTWRITEBYTECODE=1 python3 ffi-tests/python/train.py
+  SPNM_ORACLE=$ROOT/tests/oracle PYTHONDONTWRITEBYTECODE=1 python3 ffi-tests/python/train.py
   if [ -d ../shared/checks ]; then
     PYTHONDONTWRITEBYTECODE=1 python3 ../shared/checks/bad_input.py
     PYTHONDONTWRITEBYTECODE=1 METHODS=${METHODS:-mvue,magnitude} python3 ../shared/checks/bits.py

@@ -234,7 +234,7 @@ fn keep_takes_every_bit_as_it_is() {
         0xC123_4567,
     ];
     for (number, rows_of_group) in [1].into_iter().chain(GROUPS).enumerate() {
-        let p = grouped(Pattern::ALL[(3 * number + 1) % 10], rows_of_group);
+        let p = grouped(Pattern::ALL[(3 * number + 1) % Pattern::ALL.len()], rows_of_group);
         let (rows, cols) = (2 * p.group() + 1, 37 * p.m() + p.m() / 2 + number % 2);
         let mut dense = vec![0.0f32; rows * cols];
         for (i, row) in dense.chunks_exact_mut(cols).enumerate() {
@@ -311,7 +311,7 @@ fn long_products() {
 fn shards_are_parts_of_the_whole() {
     let mut data = Data::new(63);
     for (number, rows_of_group) in GROUPS.into_iter().enumerate() {
-        let p = grouped(Pattern::ALL[(3 * number + 2) % 10], rows_of_group);
+        let p = grouped(Pattern::ALL[(3 * number + 2) % Pattern::ALL.len()], rows_of_group);
         let (rows, cols) = (5 * p.group() + 1, 40 * p.m());
         let dense = data.matrix(1, rows * cols);
         let whole_rng = Rng::new(3, 4).at(p.group() as u64, p.m() as u64);

@@ -48,7 +48,7 @@ fn build() -> Option<PathBuf> {
             format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"));
         if std::env::var_os(&runner).is_some() {
             // Past the test harness, which would swallow a `println!`.
-            writeln!(std::io::stdout(), "tests/train.rs: NOT run, {runner} names an emulator")
+            writeln!(std::io::stdout(), "not run: tests/train.rs: {runner} names an emulator")
                 .expect("standard output");
             return None;
         }

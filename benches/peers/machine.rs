@@ -1,6 +1,7 @@
 //! What a reader must know of the machine to weigh the figures.
 
 use std::fs;
+use std::process::Command;
 use std::time::SystemTime;
 
 /// The CPU, as Linux names it.
@@ -19,6 +20,18 @@ pub(crate) fn cpu() -> String {
     let number = |name| field(name).unwrap_or("unknown");
     let (family, model) = (number("cpu family"), number("model"));
     format!("{name} (family {family}, model {model}), {cpus} logical CPUs")
+}
+
+/// The commit of the kernels that are measured, where git knows it.
+pub(crate) fn commit() -> String {
+    let mut git = Command::new("git");
+    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]);
+    match git.output() {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        _ => "unknown".to_owned(),
+    }
 }
 
 /// Today, in UTC.

@@ -50,7 +50,7 @@ fn tested(run: &Run) {
         println!("removed from the environment: {variable}");
     }
     for what in &run.not_measured {
-        println!("not run: {what}");
+        println!("not run: bench peers, {what}");
     }
     let products = run.gemm.len() + run.step.len() + run.other.len();
     let (passes, rows) = (run.compress.len(), run.rows.len());
@@ -62,10 +62,11 @@ fn text(args: &Args, run: &Run, load: Option<f64>) -> Result<String, std::fmt::E
     let mut out = String::new();
     writeln!(
         out,
-        "{}, {}, spnm {}:\n",
+        "{}, {}, spnm {}, commit {}:\n",
         machine::cpu(),
         machine::date(),
-        env!("CARGO_PKG_VERSION")
+        env!("CARGO_PKG_VERSION"),
+        machine::commit()
     )?;
     writeln!(out, "```sh\n{}\n```\n", command())?;
     let preliminary = preliminary(args, load);

@@ -91,7 +91,8 @@ static inline spnm_compressed common_compressed(size_t rows, size_t cols, uint32
     return a;
 }
 
-static const uint32_t common_patterns[10][2] = {
+static const uint32_t common_patterns[][2] = {
     {1, 2}, {1, 4}, {2, 4}, {1, 8}, {2, 8}, {4, 8}, {1, 16}, {2, 16}, {4, 16}, {8, 16}};
+#define COMMON_PATTERNS (sizeof common_patterns / sizeof *common_patterns)
 
 #endif

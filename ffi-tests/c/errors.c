@@ -205,7 +205,7 @@ static void pattern_and_dtype_mistakes(void)
         REFUSED(SPNM_E_PATTERN, spnm_compressed_layout(8, 8, n, m, 1, &now.ld_values, &now.ld_meta));
         REFUSED(SPNM_E_PATTERN, spnm_soft_threshold_scale(&options, n, m, &a, &now.scale));
     }
-    for (size_t i = 0; i < 10; i++) {
+    for (size_t i = 0; i < COMMON_PATTERNS; i++) {
         uint32_t n = common_patterns[i][0], m = common_patterns[i][1], method = SPNM_MVUE_APPROX;
         if (n == 2)
             continue;

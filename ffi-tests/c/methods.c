@@ -120,7 +120,7 @@ int main(void)
     common_fill(a, ROWS * COLS, 11);
     common_fill(b, COLS * OUT, 12);
     for (uint32_t isa = SPNM_ISA_AUTO; isa <= SPNM_ISA_NEON; isa++)
-        for (size_t p = 0; p < 10 && spnm_isa_available(isa); p++) {
+        for (size_t p = 0; p < COMMON_PATTERNS && spnm_isa_available(isa); p++) {
             uint32_t n = common_patterns[p][0], m = common_patterns[p][1];
             spnm_options options = common_options(isa, NULL);
             soft_threshold(&options, n, m);

@@ -132,7 +132,7 @@ int main(void)
     static const uint32_t groups[] = {1, 8, 1, 3}; /* rows that share indices */
     static const size_t shapes[][3] = {{1, 4, 1}, {3, 7, 5}, {17, 64, 33}, {5, 2, 8}, {33, 70, 19}};
     for (uint32_t isa = SPNM_ISA_AUTO; isa <= SPNM_ISA_NEON; isa++)
-        for (size_t p = 0; p < 10 && spnm_isa_available(isa); p++)
+        for (size_t p = 0; p < COMMON_PATTERNS && spnm_isa_available(isa); p++)
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
                 one(common_patterns[p][0], common_patterns[p][1], groups[(s + 2 * p) % 4], shapes[s][0], shapes[s][1], shapes[s][2],
                     isa, (s + p) % 4);

@@ -129,7 +129,7 @@ static void part(const char *name, void (*function)(uint32_t, uint32_t, uint32_t
 {
     static const uint32_t groups[] = {1, 8, 64};
     size_t most = 0;
-    for (size_t p = 0; p < 10; p++)
+    for (size_t p = 0; p < COMMON_PATTERNS; p++)
         for (size_t g = 0; g < 3; g++)
             for (int by_cols = 0; by_cols < 2; by_cols++) {
                 const uint32_t *pattern = common_patterns[p];

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
+use spnm::Pattern;
 use spnm_fuzz::c::*;
 use std::ops::Range;
 use std::ptr::{null, null_mut};
@@ -168,10 +169,9 @@ fn run(mut u: Unstructured<'_>) -> Result<()> {
     }
     let base = arena.as_mut_ptr() as usize;
     let mut d = Draw { u: &mut u, base };
-    let patterns =
-        [(1, 2), (1, 4), (2, 4), (1, 8), (2, 8), (4, 8), (1, 16), (2, 16), (4, 16), (8, 16)];
     let which = d.u.int_in_range(0..=13)?;
-    let (n, m) = if which == 6 { (2, 4) } else { *d.u.choose(&patterns)? };
+    let pattern = if which == 6 { Pattern::N2M4 } else { *d.u.choose(Pattern::ALL)? };
+    let (n, m) = (pattern.n() as u32, pattern.m() as u32);
     let (rows, inner, cols) = (d.size()?, d.size()?, d.size()?);
     let (alpha, beta) = (d.u.arbitrary::<f32>()?, *d.u.choose(&[0.0, 1.0, 0.5])?);
     let usual = d.u.int_in_range(0..=4)?;
