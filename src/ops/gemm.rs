@@ -31,7 +31,7 @@ use std::ops::Range;
 /// that starts from `beta * C` (`beta` 0: from +0, and C is not read; 1: from C; else rounded
 /// once). `alpha` other than 1 first multiplies each kept value (rounded once). Kept zeros multiply;
 /// pruned entries do not, so a NaN or infinity in B reaches C only through kept entries. An index
-/// that points past `inner` multiplies nothing, whatever its value and `alpha`: it counts as a zero
+/// that points past `inner` has nothing to multiply: whatever its value and `alpha`, it counts as a zero
 /// of `alpha`'s sign times +0.
 ///
 /// # Determinism
@@ -263,6 +263,13 @@ impl TileOfC {
     }
 }
 
+/// `rows` x `cols` of C over the inner entries `k`: what is done at a time.
+struct Block {
+    rows: Range<usize>,
+    k: Range<usize>,
+    cols: Range<usize>,
+}
+
 /// Rows of a panel: the first element, and elements from row to row.
 #[derive(Clone, Copy)]
 struct Rows {
@@ -286,26 +293,24 @@ impl Product<'_> {
             let end = self.extent.inner.min(k + stage);
             // SAFETY: rows and k .. end lie in A.
             let staged = unsafe { self.stage(rows.clone(), k..end, buffers) };
+            let block = |cols: Range<usize>| Block { rows: rows.clone(), k: k..end, cols };
             let mut col = cols.start;
             if self.pattern.group() > 1 {
                 col = self.blocking.shared(cols.clone(), rows.len());
-                let part = (rows.clone(), k..end, cols.start..col);
-                // SAFETY: they lie in A and C; the layout is that of this blocking.
-                unsafe { self.grouped(staged, part, buffers) };
+                // SAFETY: the block lies in A and C; the layout is that of this blocking.
+                unsafe { self.grouped(staged, block(cols.start..col), buffers) };
             }
             while col < cols.end {
                 if self.blocking.narrow(cols.end - col, rows.len()) {
                     // SAFETY: the columns lie in C; a slice of the blocking holds its share of their B.
-                    unsafe {
-                        self.narrow(staged, rows.clone(), k..end, col..cols.end, buffers.slice);
-                    }
+                    unsafe { self.narrow(staged, block(col..cols.end), buffers.slice) };
                     break;
                 }
                 let panel = self.blocking.panel(cols.end - col);
                 let part = col..cols.end.min(col + panel.width);
                 col = part.end;
                 // SAFETY: the panel lies in C; the layout is that of this blocking.
-                unsafe { self.panel(staged, rows.clone(), k..end, part, panel, buffers) };
+                unsafe { self.panel(staged, block(part), panel, buffers) };
             }
             k = end;
             if k >= self.extent.inner {
@@ -314,34 +319,30 @@ impl Product<'_> {
         }
     }
 
-    /// One panel of C over the staged inner entries `k`.
+    /// One panel of C over staged inner entries.
     ///
     /// # Safety
-    /// The panel lies in C, and no other task writes it; the buffers hold what `layout` says.
+    /// The block lies in C, and no other task writes it; the buffers hold what `layout` says.
     unsafe fn panel(
         &self,
         staged: Staged,
-        rows: Range<usize>,
-        k: Range<usize>,
-        cols: Range<usize>,
+        block: Block,
         panel: Panel,
         Buffers { slice, c: c_tile, .. }: Buffers,
     ) {
-        let part = self.c.part(rows.clone(), cols.clone());
+        let part = self.c.part(block.rows.clone(), block.cols.clone());
         let c = Rows { data: part.data(), stride: part.row_stride };
         let tile = Rows { data: c_tile, stride: panel.width.cast_signed() };
         // SAFETY: the panel of C, or a tile of its full width.
         unsafe {
             match self.tile {
-                TileOfC::Never => self.slices(staged, rows.len(), k, cols, panel, slice, (c, c)),
-                TileOfC::BetweenSlices => {
-                    self.slices(staged, rows.len(), k, cols, panel, slice, (c, tile));
-                }
+                TileOfC::Never => self.slices(staged, block, panel, slice, (c, c)),
+                TileOfC::BetweenSlices => self.slices(staged, block, panel, slice, (c, tile)),
                 TileOfC::Always => {
-                    if k.start > 0 || self.beta != 0.0 {
+                    if block.k.start > 0 || self.beta != 0.0 {
                         copies::gather(self.kernels, *part, c_tile, panel.width);
                     }
-                    self.slices(staged, rows.len(), k, cols, panel, slice, (tile, tile));
+                    self.slices(staged, block, panel, slice, (tile, tile));
                     copies::scatter(self.kernels, c_tile, panel.width, part, false);
                 }
             }
@@ -353,13 +354,10 @@ impl Product<'_> {
     ///
     /// # Safety
     /// As [`panel`](Self::panel).
-    #[expect(clippy::too_many_arguments, reason = "private, called from one place")]
     unsafe fn slices(
         &self,
         staged: Staged,
-        rows: usize,
-        k: Range<usize>,
-        cols: Range<usize>,
+        Block { rows, k, cols }: Block,
         panel: Panel,
         slice: *mut f32,
         (c, between): (Rows, Rows),
@@ -399,7 +397,7 @@ impl Product<'_> {
                 ld_values: staged.ld_values,
                 meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
                 ld_meta: staged.ld_meta,
-                rows,
+                rows: rows.len(),
                 groups: p.groups(to - from),
                 b,
                 ldb,
@@ -421,18 +419,11 @@ impl Product<'_> {
         }
     }
 
-    /// The last columns of C over the staged inner entries `k`, rows in lanes.
+    /// The last columns of C over staged inner entries, rows in lanes.
     ///
     /// # Safety
     /// They lie in C, and no other task writes them; `slice` holds what `layout` says.
-    unsafe fn narrow(
-        &self,
-        staged: Staged,
-        rows: Range<usize>,
-        k: Range<usize>,
-        cols: Range<usize>,
-        slice: *mut f32,
-    ) {
+    unsafe fn narrow(&self, staged: Staged, Block { rows, k, cols }: Block, slice: *mut f32) {
         let p = self.pattern;
         let c = self.c.part(rows.clone(), cols.clone());
         let mut from = k.start;

@@ -1,22 +1,22 @@
-//! Which N of M entries stay and what they become: the mathematics of pruning, a block to a lane.
+//! Which N of M entries stay and what they become: the mathematics of pruning, a group to a lane.
 //!
-//! The M entries of [`Lanes::COUNT`] blocks sit in M vectors, so that everything is lane-wise; the few branches are the
-//! same for all blocks. [`reference`](crate::kernels::reference) says it in scalar code.
+//! The M entries of [`Lanes::COUNT`] groups sit in M vectors, so that everything is lane-wise; the few branches are the
+//! same for all groups. [`reference`](crate::kernels::reference) says it in scalar code.
 
 use super::Lanewise;
 use crate::kernels::Selector;
 use crate::pattern::index_bits;
 
-/// The kept values of a vector of blocks, ascending by column, and their packed indices.
+/// The kept values of a vector of groups, ascending by column, and their packed indices.
 pub(crate) struct Selection<L: Lanewise, const N: usize> {
     pub(crate) values: [L::F; N],
-    /// The N indices of a block, `index_bits` each from the low bits up.
+    /// The N indices of a group, `index_bits` each from the low bits up.
     pub(crate) code: L::U,
 }
 
 /// Selectors that draw so many random words.
 pub(crate) trait Estimator {
-    /// How many a block needs: [`Selector::words`].
+    /// How many a group needs: [`Selector::words`].
     const WORDS: usize;
 
     /// Selects. The first [`WORDS`](Estimator::WORDS) of `words` are drawn, the others 0.
@@ -161,7 +161,7 @@ fn water_level<L: Lanewise, const N: usize, const M: usize>(
     }
     let (mut rest, mut higher) = (a, tau);
     for round in 1..N {
-        // Where half is kept, some block of a vector all but always needs two rounds, and seldom a third; of sparser
+        // Where half is kept, some group of a vector all but always needs two rounds, and seldom a third; of sparser
         // patterns most need none.
         if round > 2 || M > 2 * N {
             // (Rounding may raise the level past an entry that was above it.)
@@ -410,10 +410,10 @@ fn largest<L: Lanewise, const N: usize, const M: usize>(
     (length, dropped)
 }
 
-/// Blocks of at most so many are ranked by comparing all pairs; longer ones are sorted, by about M log^2 M exchanges, and
+/// Groups of at most so many are ranked by comparing all pairs; longer ones are sorted, by about M log^2 M exchanges, and
 /// looked at again only where there are ties.
 const BY_RANK: usize = 4;
-/// Blocks of at most so many are then ranked, as M (M - 1) / 2 comparisons are few; in longer ones the ties are counted.
+/// Groups of at most so many are then ranked, as M (M - 1) / 2 comparisons are few; in longer ones the ties are counted.
 const TIES_BY_RANK: usize = 8;
 
 /// 1 for each magnitude above `least`, the N-th in descending order, and for the first of those that equal it, so many that
@@ -548,7 +548,7 @@ fn unless_zero<L: Lanewise>(l: L, kept: L::F, grown: L::F) -> L::F {
     l.select(l.eq(kept, zero), zero, grown)
 }
 
-/// A block whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.
+/// A group whose magnitudes have no finite sum becomes the canonical NaN at indices 0 .. N.
 #[inline(always)]
 fn finish<L: Lanewise, const N: usize, const M: usize>(
     l: L,

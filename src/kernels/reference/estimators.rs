@@ -1,4 +1,4 @@
-//! The estimators for one block, as their definitions read.
+//! The estimators for one group, as their definitions read.
 //!
 //! x: the M entries; returned: the N kept values and their indices, ascending.
 
@@ -44,7 +44,7 @@ fn middles<const N: usize>() -> [f32; N] {
     std::array::from_fn(|k| k as f32 + 0.5)
 }
 
-/// Gathers, lets `scale` change what is not zero, and poisons blocks without a finite sum.
+/// Gathers, lets `scale` change what is not zero, and poisons groups without a finite sum.
 fn finish<const N: usize, const M: usize>(
     x: &[f32; M],
     index: [usize; N],

@@ -1,7 +1,7 @@
 //! The product where rows share indices: the same blocks of A, but wider parts of B and C, panel by
 //! panel of a micro-kernel of its own.
 
-use super::{Buffers, Panel, Product, Staged, TileOfC};
+use super::{Block, Buffers, Panel, Product, Staged, TileOfC};
 use crate::kernels::group::{Ahead, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
@@ -11,14 +11,14 @@ use std::ops::Range;
 const PACK_ROWS: usize = 32;
 
 impl Product<'_> {
-    /// `rows` x `cols` of C over the staged inner entries `k`.
+    /// A block of C over staged inner entries.
     ///
     /// # Safety
-    /// They lie in C, and no other task writes them; the buffers hold what `layout` says.
+    /// It lies in C, and no other task writes it; the buffers hold what `layout` says.
     pub(super) unsafe fn grouped(
         &self,
         staged: Staged,
-        (rows, k, cols): (Range<usize>, Range<usize>, Range<usize>),
+        Block { rows, k, cols }: Block,
         Buffers { slice, columns, c: c_tile, .. }: Buffers,
     ) {
         if cols.is_empty() {

@@ -18,7 +18,7 @@ const AHEAD: usize = PAGE;
 /// Pages that are touched together, so that their TLB misses overlap.
 const PAGES: usize = 4;
 
-/// Rows of A contiguous (`col_stride` 1): a block to a lane, neighbouring groups in neighbouring lanes.
+/// Rows of A contiguous (`col_stride` 1): a group to a lane, neighbouring groups in neighbouring lanes.
 ///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn); `job.col_stride` must be 1.
