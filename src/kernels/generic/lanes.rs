@@ -393,24 +393,38 @@ pub(crate) unsafe fn pack_codes_scalar<const BITS: usize>(codes: *const u32, tar
 /// readable.
 #[inline(always)]
 pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, codes: *mut u32) {
-    if bits < 8 {
-        let mask = (1u32 << bits) - 1;
-        for i in 0..count {
-            // SAFETY: bit i * bits lies in the bytes that hold the codes; i < count.
-            unsafe {
-                *codes.add(i) = (u32::from(*meta.add(i * bits / 8)) >> (i * bits % 8)) & mask;
+    // Loops that LLVM makes vectors of.
+    macro_rules! words {
+        ($number:ty) => {
+            for i in 0..count {
+                // SAFETY: i < count; byte arrays need no alignment.
+                unsafe {
+                    let bytes = *meta.cast::<[u8; size_of::<$number>()]>().add(i);
+                    *codes.add(i) = <$number>::from_le_bytes(bytes).into();
+                }
             }
-        }
-    } else {
-        let bytes = bits / 8;
-        for i in 0..count {
-            let mut word = [0u8; 4];
-            for (b, byte) in word.iter_mut().enumerate().take(bytes) {
-                // SAFETY: i < count, b < bytes.
-                *byte = unsafe { *meta.add(i * bytes + b) };
+        };
+    }
+    match bits {
+        8 => words!(u8),
+        16 => words!(u16),
+        32 => words!(u32),
+        _ => {
+            let (each, mask) = (8 / bits, (1u32 << bits) - 1);
+            for b in 0..count / each {
+                for j in 0..each {
+                    // SAFETY: the codes of byte b are below `count`.
+                    unsafe {
+                        *codes.add(b * each + j) = (u32::from(*meta.add(b)) >> (j * bits)) & mask;
+                    }
+                }
             }
-            // SAFETY: i < count.
-            unsafe { *codes.add(i) = u32::from_le_bytes(word) };
+            for i in count / each * each..count {
+                // SAFETY: bit i * bits lies in the last byte that holds codes; i < count.
+                unsafe {
+                    *codes.add(i) = (u32::from(*meta.add(i / each)) >> (i % each * bits)) & mask;
+                }
+            }
         }
     }
 }
