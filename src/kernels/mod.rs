@@ -46,7 +46,7 @@ pub(crate) struct RngKey {
     pub(crate) stream: u64,
 }
 
-/// Prune and compress `rows` x `cols` entries of A.
+/// Prune and compress `rows` x `cols` entries of A, or write them as `dense` ones.
 pub(crate) struct CompressJob {
     pub(crate) a: *const f32,
     pub(crate) row_stride: isize,
@@ -70,6 +70,27 @@ pub(crate) struct CompressJob {
     /// Where the values are more than caches hold, and may be written past them: room for [`STREAM_ROOM`] of them, which
     /// rows carry from line to line. Else null.
     pub(crate) room: *mut f32,
+    /// Where the pruned entries go, zeros between them, instead of values and metadata. (Kernels of contiguous rows do not
+    /// know it.)
+    pub(crate) dense: Option<DenseColumns>,
+}
+
+/// A dense output, columns contiguous.
+#[derive(Clone, Copy)]
+pub(crate) struct DenseColumns {
+    pub(crate) data: *mut f32,
+    pub(crate) col_stride: isize,
+    /// It is more than caches hold, and may be written past them; columns begin with lines of memory.
+    pub(crate) stream: bool,
+}
+
+impl DenseColumns {
+    /// The address of entry (i, j).
+    #[inline(always)]
+    pub(crate) fn entry(&self, i: usize, j: usize) -> *mut f32 {
+        let across = j.cast_signed().wrapping_mul(self.col_stride);
+        self.data.wrapping_add(i).wrapping_offset(across)
+    }
 }
 
 /// Values that a call carries which streams them: so many that rows of a page of each column have room for four each.
@@ -86,7 +107,8 @@ impl CompressJob {
 
 /// # Safety
 /// The CPU has the kernel's instruction set; A is readable, the rows of values and metadata are
-/// writable and overlap nothing; `row0 + rows <= 2^31`, `group0 + groups <= 2^32`.
+/// writable and overlap nothing, or the dense entries are writable, and each is the entry of A in the same place or overlaps
+/// none; `row0 + rows <= 2^31`, `group0 + groups <= 2^32`.
 pub(crate) type CompressFn = unsafe fn(&CompressJob);
 
 /// Write compressed rows as dense ones with zeros, columns contiguous.

@@ -9,15 +9,15 @@ use crate::compressed::{CompressedMut, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CompressJob, Level, RngKey, STREAM_ROOM};
-use crate::matrix::MatRef;
+use crate::kernels::{CompressJob, DenseColumns, Level, RngKey, STREAM_ROOM};
+use crate::matrix::{MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool;
 use std::mem::MaybeUninit;
 
 /// So many values, 32 MiB, fill what caches a thread has to itself on most CPUs: written past them, they need not be read
 /// before.
-const STREAM_FROM: usize = 1 << 23;
+pub(super) const STREAM_FROM: usize = 1 << 23;
 
 /// So many entries, 2 MiB, fill the second-level cache of most CPUs.
 const FAR_FROM: usize = 1 << 19;
@@ -116,6 +116,8 @@ pub(super) struct Target {
     /// See [`CompressJob::tall`] and [`room`](CompressJob::room).
     pub(super) tall: bool,
     pub(super) room: *mut f32,
+    /// See [`CompressJob::dense`].
+    pub(super) dense: Option<DenseColumns>,
 }
 
 // SAFETY: pointers to memory of which each task writes rows of its own, or, of rows that it shares with others, whole bytes of
@@ -125,7 +127,15 @@ unsafe impl Sync for Target {}
 impl Target {
     /// What is read again soon, and not streamed, of an A that is not [`tall`].
     pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
-        Self { values, ld_values, meta, ld_meta, tall: false, room: std::ptr::null_mut() }
+        let room = std::ptr::null_mut();
+        Self { values, ld_values, meta, ld_meta, tall: false, room, dense: None }
+    }
+
+    /// Dense columns, contiguous as those of A are. `stream` as in [`DenseColumns`].
+    pub(super) fn dense(out: Output<'_>, stream: bool) -> Self {
+        let nothing = Self::new(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0);
+        let (data, col_stride) = (out.data(), out.col_stride);
+        Self { dense: Some(DenseColumns { data, col_stride, stream }), ..nothing }
     }
 
     /// The rows of an output.
@@ -202,10 +212,11 @@ pub(super) unsafe fn compress_block(
         far_into_l2: cpu().far_into_l2,
         tall: target.tall && target.whole_lines(),
         room: target.room,
+        dense: target.dense,
     };
     let of = kernels.of(pattern);
     let few = a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes;
-    let by_rows = a.col_stride == 1 && !few;
+    let by_rows = a.col_stride == 1 && !few && target.dense.is_none();
     let by_storage = if by_rows { &of.compress_rows } else { &of.compress_cols };
     // SAFETY: the caller's promise.
     unsafe { by_storage[job.selector.words()](&job) };

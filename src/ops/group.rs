@@ -147,6 +147,7 @@ unsafe fn compress_group(
             far_into_l2: false,
             tall: false,
             room: std::ptr::null_mut(),
+            dense: None,
         });
         let count = columns_of(pattern, target.meta, cols, columns);
         (kernels.group.gather)(&GatherJob {

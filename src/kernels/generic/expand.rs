@@ -62,8 +62,9 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
     }
 }
 
+/// Entry i of each group: the value whose index is i, of several the last, or +0.
 #[inline(always)]
-fn spread<L: Lanes, const N: usize, const M: usize>(
+pub(super) fn spread<L: Lanes, const N: usize, const M: usize>(
     l: L,
     kept: [L::F; N],
     code: L::U,

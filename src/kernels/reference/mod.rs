@@ -18,8 +18,7 @@ unsafe fn compress<const N: usize, const M: usize>(job: &CompressJob) {
     for i in 0..job.rows {
         let mut bits = 0u64;
         let mut pending = 0;
-        // SAFETY: the row of metadata.
-        let mut meta = unsafe { job.meta.add(i * job.ld_meta) };
+        let mut meta = job.meta.wrapping_add(i * job.ld_meta);
         for g in 0..groups {
             let mut x = [0.0; M];
             for (j, x) in x.iter_mut().enumerate() {
@@ -39,6 +38,17 @@ unsafe fn compress<const N: usize, const M: usize>(job: &CompressJob) {
                 Selector::MvueApprox => estimators::mvue_approx(&x, [word(0), word(1)]),
                 Selector::SoftThreshold => estimators::soft_threshold(&x),
             };
+            if let Some(dense) = &job.dense {
+                let mut x = [0.0; M];
+                for k in 0..N {
+                    x[index[k]] = kept[k];
+                }
+                for (j, x) in x.into_iter().enumerate().take(job.cols - g * M) {
+                    // SAFETY: entry j of group g of row i.
+                    unsafe { dense.entry(i, g * M + j).write_unaligned(x) };
+                }
+                continue;
+            }
             for k in 0..N {
                 // SAFETY: value k of group g of row i.
                 unsafe { job.values.add(i * job.ld_values + g * N + k).write_unaligned(kept[k]) };

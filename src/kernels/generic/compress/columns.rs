@@ -2,12 +2,13 @@
 
 use super::stream::Stream;
 use super::{CHUNK, aligned, pointer, uninit};
-use crate::kernels::CompressJob;
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
+use crate::kernels::generic::expand::spread;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
 use crate::kernels::generic::philox::COUNTERS;
 use crate::kernels::generic::shared::Shared;
+use crate::kernels::{CompressJob, DenseColumns};
 use crate::pattern::index_bits;
 use std::ops::Range;
 
@@ -19,9 +20,6 @@ const DRAW: usize = CHUNK * BAND;
 const DRAWS: usize = 8;
 /// The rows that they serve, one word a group.
 pub(super) const TALL: usize = DRAWS * BAND;
-/// The most strips of a band.
-const STRIPS: usize = BAND / 4;
-
 /// Rows that go through all chunks before the next: those of a 4 KiB page of each column of A, so that TLB entries, of
 /// these pages and of those of the values, are used up before others replace them.
 const BLOCK: usize = 1024;
@@ -58,6 +56,9 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
             let part = (rows.clone(), groups);
             // SAFETY: rows and groups that exist; room for words.
             unsafe { chunk::<L, E, N, M>(l, job, shared, part, lead, words, &mut stream) };
+        }
+        if job.dense.is_some_and(|dense| dense.stream) {
+            l.end_of_streams();
         }
         if lead.is_some() {
             // SAFETY: lines of rows that exist. The next rows may have some of them anew.
@@ -135,6 +136,9 @@ unsafe fn chunk<L: Lanes, E: Estimator, const N: usize, const M: usize>(
             }
             g = next;
         }
+        if job.dense.is_some() {
+            continue;
+        }
         for row in (top..bottom).step_by(BAND) {
             // SAFETY: the rows and groups exist, and their indices are packed.
             unsafe { band(row).write_codes(job, end - first, N * index_bits(M), L::COUNT) };
@@ -179,8 +183,8 @@ struct Band {
     row: usize,
     rows: usize,
     /// Random words, as `[draw][strip][chunk][group][lane]`; those of group `first` are behind those of `offset` other
-    /// groups. As groups go by, their packed indices take the place of the first draw, a vector for 32 bits of each row: no
-    /// group has more.
+    /// groups. As groups go by, their indices take the place of the first draw, and are then packed from the beginning of the
+    /// strip on, a vector for 32 bits of each row: no group has more.
     words: *mut u32,
     chunks: usize,
     first: usize,
@@ -210,6 +214,13 @@ impl Band {
     #[inline(always)]
     const fn drawn<L: Lanes>(&self, draw: usize, strip: usize) -> *mut u32 {
         self.words.wrapping_add(self.chunks * (draw * DRAW + strip * CHUNK * L::COUNT))
+    }
+
+    /// Where the indices of group `g` of a strip of `count` rows are kept until they are packed: its first word's place.
+    #[inline(always)]
+    const fn code(&self, g: usize, strip: usize, count: usize) -> *mut u32 {
+        let at = self.chunks * strip * CHUNK + self.offset + g - self.first;
+        self.words.wrapping_add(at * count)
     }
 
     /// Draws the words of `count` groups from `first` on, and those beside them in the chunks that begin at `from`.
@@ -253,20 +264,12 @@ impl Band {
         part: &Part,
         stream: &mut Stream,
     ) {
-        let mut codes = [l.splat_u(0); STRIPS];
-        let bit = (part.first - self.first) * N * index_bits(M);
-        if !bit.is_multiple_of(32) {
-            for (strip, codes) in codes.iter_mut().enumerate().take(self.strips::<L>()) {
-                // SAFETY: what the part before has packed.
-                *codes = unsafe { l.load_u(self.drawn::<L>(0, strip).add(bit / 32 * L::COUNT)) };
-            }
-        }
         for g in (part.first..part.end).step_by(LINE / N) {
             let here = (LINE / N).min(part.end - g);
             // SAFETY: `here` groups of the part.
             unsafe {
                 let with = (job, shared);
-                self.batch::<L, E, N, M>(l, with, part, (g, here), &mut codes, stream);
+                self.batch::<L, E, N, M>(l, with, part, (g, here), stream);
             }
         }
     }
@@ -283,10 +286,8 @@ impl Band {
         (job, shared): (&CompressJob, &Shared),
         part: &Part,
         (g, here): (usize, usize),
-        codes: &mut [L::U; STRIPS],
         stream: &mut Stream,
     ) {
-        let bits = N * index_bits(M);
         let strips = self.strips::<L>();
         let whole_strips = self.rows == strips * L::COUNT;
         let mut padded = uninit::<f32, { 16 * 16 * BAND }>();
@@ -308,8 +309,6 @@ impl Band {
             }
         };
         for t in 0..here {
-            let bit = (g + t - self.first) * bits;
-            let end = g + t + 1 == part.end;
             // As many lines as a column of a tall block has: a call costs as much as some.
             let groups = (DRAWS / M).max(1);
             if L::STREAMS && self.moves && t % groups == 0 {
@@ -341,14 +340,21 @@ impl Band {
                     }
                     picked
                 };
-                let mut code = l.or_u(codes[strip], l.shl(picked.code, (bit % 32) as u32));
-                if (bit + bits).is_multiple_of(32) || end {
-                    // SAFETY: word bit / 32 of this strip's rows, in place of a group's that has gone by.
-                    unsafe { l.store_u(self.drawn::<L>(0, strip).add(bit / 32 * L::COUNT), code) };
-                    code = l.splat_u(0);
-                }
-                codes[strip] = code;
+                // SAFETY: in place of the words of this group, which has gone by.
+                unsafe { l.store_u(self.code(g + t, strip, L::COUNT), picked.code) };
             }
+        }
+        if let Some(dense) = &job.dense {
+            for t in 0..here {
+                let tile = tile.wrapping_add(t * N * BAND);
+                // SAFETY: the values of group g + t of the band's rows, which `tile` has, and their indices.
+                unsafe { self.write_columns::<L, N, M>(l, (job, dense), g + t, tile) };
+            }
+            return;
+        }
+        for strip in 0..strips {
+            // SAFETY: the indices of these groups.
+            unsafe { self.pack(l, strip, g..g + here, N * index_bits(M)) };
         }
         // SAFETY: the values of groups g .. g + here of the band's rows, which `tile` has.
         unsafe {
@@ -365,6 +371,77 @@ impl Band {
                 return;
             }
             self.write_values(job, tile, target, here * N);
+        }
+    }
+
+    /// Packs the indices of some groups of a strip, `bits` each, behind those of the groups before.
+    ///
+    /// # Safety
+    /// [`code`](Self::code) has them.
+    #[inline(always)]
+    unsafe fn pack<L: Lanes>(&self, l: L, strip: usize, groups: Range<usize>, bits: usize) {
+        let mut g = groups.start;
+        while g < groups.end {
+            let mut bit = (g - self.first) * bits;
+            // Never behind group g, whose indices are the first that are read.
+            let word = self.drawn::<L>(0, strip).wrapping_add(bit / 32 * L::COUNT);
+            // SAFETY: the caller's promise; what came before is packed.
+            unsafe {
+                let mut codes = if bit.is_multiple_of(32) { l.splat_u(0) } else { l.load_u(word) };
+                loop {
+                    let code = l.load_u(self.code(g, strip, L::COUNT));
+                    codes = l.or_u(codes, l.shl(code, (bit % 32) as u32));
+                    g += 1;
+                    bit += bits;
+                    if g == groups.end || bit.is_multiple_of(32) {
+                        break;
+                    }
+                }
+                l.store_u(word, codes);
+            }
+        }
+    }
+
+    /// Writes the dense columns of group `g`: entry i is the value whose index is i, of several the last, or +0.
+    ///
+    /// # Safety
+    /// `tile` has the group's values, columns [`BAND`] apart, [`code`](Self::code) the indices; the entries are writable.
+    #[inline(always)]
+    unsafe fn write_columns<L: Lanes, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        (job, dense): (&CompressJob, &DenseColumns),
+        g: usize,
+        tile: *const f32,
+    ) {
+        // Of vectors of half a line, the other half comes a group's columns later: so many lines are not kept until then.
+        let stream = L::STREAMS && dense.stream && (L::COUNT == LINE || M <= 4);
+        for strip in 0..self.strips::<L>() {
+            let first = strip * L::COUNT;
+            let count = L::COUNT.min(self.rows - first);
+            let mut kept = [l.splat(0.0); N];
+            for k in 0..N {
+                // SAFETY: value k of the strip's rows.
+                kept[k] = unsafe { l.load(tile.add(k * BAND + first)) };
+            }
+            // SAFETY: a vector of indices.
+            let code = unsafe { l.load_u(self.code(g, strip, L::COUNT)) };
+            let x: [_; M] = spread(l, kept, code);
+            for i in 0..M.min(job.cols - g * M) {
+                let to = dense.entry(self.row + first, g * M + i);
+                // SAFETY: `count` rows of a column.
+                unsafe {
+                    if count < L::COUNT {
+                        l.store_first(to, x[i], count);
+                    } else if stream {
+                        l.stream(to, x[i]);
+                    } else {
+                        // The next band's.
+                        l.prefetch_lines(job.far_into_l2, to.wrapping_add(BAND), L::COUNT);
+                        l.store(to, x[i]);
+                    }
+                }
+            }
         }
     }
 
