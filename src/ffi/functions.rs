@@ -116,8 +116,9 @@ pub unsafe extern "C" fn spnm_compress(
 /// Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. Views
 ///   that interleave in one buffer (above) do not.
 /// Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
-/// Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly. 32 MiB and more of these are
-///   written past the caches by AVX2 (m up to 4) and AVX-512 where they are a multiple of 16 elements apart and group is 1.
+/// Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly. 32 MiB and more are written past
+///   the caches by AVX2 and AVX-512 where group is 1: contiguous rows of 512 columns and more; such columns that are a
+///   multiple of 16 elements apart (AVX2: m up to 4).
 ///
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
 ///                     and the matrix has elements
@@ -167,6 +168,7 @@ pub unsafe extern "C" fn spnm_prune(
 ///   one that points past cols is dropped. See spnm_validate.
 /// Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
 ///   thread; no working memory.
+/// Speed: 32 MiB and more of contiguous rows of 512 columns and more are written past the caches by AVX2 and AVX-512.
 /// Aliasing: out must not overlap a->values or a->meta, as ranges of addresses. NaN: copied.
 ///
 /// SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has

@@ -377,6 +377,8 @@ pub(crate) struct Kernels {
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
+    /// The same, whole lines of the target past the caches where there are such stores.
+    pub(crate) pack_streamed: CopyFn,
     pub(crate) transposable: TransposableFn,
     pub(crate) dot: DotFn,
     /// For whole tensors.
@@ -473,6 +475,12 @@ macro_rules! kernel_table {
         }
 
         $(#[target_feature(enable = $features)])?
+        unsafe fn pack_streamed(job: &CopyJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::tile::pack_streamed($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
         unsafe fn transposable(job: &TransposableJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::transposable::tiles($lanes, job) }
@@ -528,6 +536,7 @@ macro_rules! kernel_table {
             tiles_in_place: &TILES,
             transpose,
             pack,
+            pack_streamed,
             transposable,
             dot,
             tensor: TENSOR,

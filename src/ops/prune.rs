@@ -1,8 +1,10 @@
 //! Dense forms of pruned matrices.
 
 mod columns;
+#[cfg(test)]
+mod tests;
 
-use super::compress::{Target, compress_block};
+use super::compress::{STREAM_FROM, Target, compress_block};
 use super::keep::keepable;
 use super::{Method, Options, check, copies, group};
 use crate::compressed::CompressedRef;
@@ -21,6 +23,8 @@ use std::mem::MaybeUninit;
 pub(super) const TILE_ROWS: usize = 16;
 pub(super) const TILE_COLS: usize = 256;
 const TILE: usize = TILE_ROWS * TILE_COLS;
+/// Columns of a tile whose rows are written past the caches, in long runs.
+const STREAM_COLS: usize = 1024;
 
 /// Prunes `a`, and writes it as a dense matrix with zeros.
 ///
@@ -34,9 +38,9 @@ const TILE: usize = TILE_ROWS * TILE_COLS;
 /// As [`compress`](crate::compress) and [`Method`].
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, with contiguous columns of both, no rows that share
-/// indices and columns of `out` a multiple of 16 elements apart, AVX2 (m up to 4) and AVX-512 write whole cache lines with
-/// non-temporal stores, which is faster.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, where no rows share indices, AVX2 and AVX-512 write
+/// whole cache lines with non-temporal stores, which is faster: contiguous rows of 512 columns and more; contiguous columns, if
+/// those of `a` are, too, and those of `out` are a multiple of 16 elements apart (AVX2: m up to 4).
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -80,13 +84,16 @@ pub fn prune(
         columns::prune(options, kernels, (method, pattern), a, to);
         return Ok(());
     }
+    // (The tiles of groups of rows are not wide.)
+    let stream = pattern.group() == 1 && streams_rows(to);
     let tile = match pattern.group() {
         1 => {
             let by_rows = a.col_stride == 1 && to.col_stride == 1;
-            let most = match by_rows && method.rng().is_some() {
+            let most = match by_rows {
+                true if stream => STREAM_COLS,
                 // Whole draws of the generator.
-                true => TILE_COLS.max(WORD_GROUPS * pattern.m()),
-                false => TILE_COLS,
+                true if method.rng().is_some() => TILE_COLS.max(WORD_GROUPS * pattern.m()),
+                _ => TILE_COLS,
             };
             let cols = a.cols.next_multiple_of(16).clamp(16, most);
             let rows = TILE / cols;
@@ -110,7 +117,8 @@ pub fn prune(
                 (row, col),
                 tile.target(pattern, rows, cols),
             );
-            expand_tile(kernels, tile.kept(pattern, rows, cols), 0, to.part(part.0, part.1));
+            let kept = tile.kept(pattern, rows, cols);
+            expand_tile(kernels, kept, 0, to.part(part.0, part.1), stream);
         }
     });
     Ok(())
@@ -182,7 +190,8 @@ pub fn prune_in_place(
 /// columns is dropped. See [`validate`](crate::validate).
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, with contiguous rows of 512 columns and more, AVX2 and
+/// AVX-512 write whole cache lines with non-temporal stores, which is faster.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
@@ -212,15 +221,27 @@ pub fn decompress(
     check::apart("out", &out_span, "a.values", &spans.values)?;
     check::apart("out", &out_span, "a.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
-    for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
+    let stream = streams_rows(to);
+    let cols = if stream { STREAM_COLS } else { TILE_COLS };
+    for_each_tile(options, to, (TILE / cols, cols), |row, col, rows, cols| {
         // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
         unsafe {
             let part = a.part(row, col / a.pattern.m(), rows, cols);
             let begun = row % a.pattern.group();
-            expand_tile(kernels, part, begun, to.part(row..row + rows, col..col + cols));
+            expand_tile(kernels, part, begun, to.part(row..row + rows, col..col + cols), stream);
         }
     });
     Ok(())
+}
+
+/// Whether an output is more than caches hold: written past them by whole lines, it need not be read before.
+fn fills_caches(out: Output<'_>) -> bool {
+    out.rows.saturating_mul(out.cols) >= STREAM_FROM
+}
+
+/// Whether its rows are written past the caches, which are contiguous: many of their lines are whole.
+fn streams_rows(out: Output<'_>) -> bool {
+    out.col_stride == 1 && out.cols >= STREAM_COLS / 2 && fills_caches(out)
 }
 
 /// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows, or by columns where one tile holds all rows.
@@ -255,28 +276,34 @@ pub(super) fn for_each_tile(
 }
 
 /// Expands a tile of at most `TILE_ROWS * TILE_COLS` entries, which begins `begun` rows into a group of
-/// rows that share indices.
+/// rows that share indices; past the caches, if `stream`, which is for contiguous rows.
 ///
 /// # Safety
-/// `a` is readable and `out` writable.
+/// `a` is readable and `out` writable; where its rows are not contiguous, or `stream`, the tile is no larger than that.
 pub(super) unsafe fn expand_tile(
     kernels: Level,
     a: CompressedRef<'_>,
     begun: usize,
     out: Output<'_>,
+    stream: bool,
 ) {
-    if out.col_stride == 1 {
+    if out.col_stride == 1 && !stream {
         // SAFETY: the caller's promise.
         unsafe { expand_rows(kernels, a, begun, out.data(), out.row_stride) };
         return;
     }
+    debug_assert!(a.rows * a.cols <= TILE);
     let mut rows = MaybeUninit::<[f32; TILE]>::uninit();
     let (rows, stride) = (rows.as_mut_ptr().cast::<f32>(), a.cols.cast_signed());
     // SAFETY: the buffer holds the tile; then as above.
     unsafe {
         expand_rows(kernels, a, begun, rows, stride);
-        // The tile below comes next.
-        copies::scatter(kernels, rows, a.cols, out, cpu().far_into_l2);
+        if stream {
+            copies::stream(kernels, rows, a.cols, out);
+        } else {
+            // The tile below comes next.
+            copies::scatter(kernels, rows, a.cols, out, cpu().far_into_l2);
+        }
     }
 }
 

@@ -88,7 +88,7 @@ fn soft_threshold(
         let target = tile.target(pattern, rows, cols);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
         let out = MatMut::from_raw_parts(pruned.as_mut_ptr(), rows, cols, side, 1).output();
-        expand_tile(kernels, tile.kept(pattern, rows, cols), 0, out);
+        expand_tile(kernels, tile.kept(pattern, rows, cols), 0, out, false);
     }
     pruned
 }

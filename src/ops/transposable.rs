@@ -165,7 +165,8 @@ pub fn prune_transposable(
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
             (kernels.transposable)(&job(a, transposed, Some(along), None));
-            expand_tile(kernels, tile.kept(PATTERN, rows, cols), 0, to.part(part.0, part.1));
+            let kept = tile.kept(PATTERN, rows, cols);
+            expand_tile(kernels, kept, 0, to.part(part.0, part.1), false);
         }
     });
     Ok(())

@@ -7,6 +7,8 @@ use crate::kernels::ExpandJob;
 use crate::pattern::index_bits;
 
 const CHUNK: usize = 64;
+/// M from which on values are written one by one: a selection for each of so many entries costs more.
+const SCATTERED: usize = 16;
 
 /// Dense rows of compressed ones: a group to a lane, entry i being the value whose index is i, or +0.
 ///
@@ -32,6 +34,14 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
             // SAFETY: `first` is a multiple of 64, so its codes begin on this byte.
             unsafe { unpack_codes(meta.add(first / 8 * bits), bits, count, codes.as_mut_ptr()) };
             let mut v = 0;
+            if M == SCATTERED && (first + count) * M <= job.cols {
+                // SAFETY: the values and entries of whole groups.
+                unsafe {
+                    let (values, out) = (values.add(first * N), out.add(first * M));
+                    scatter::<L, N, M>(l, &codes[..count], values, out);
+                }
+                v = count;
+            }
             while v < count {
                 let g = first + v;
                 let whole = (g + L::COUNT) * M <= job.cols;
@@ -58,6 +68,33 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                 v += L::COUNT;
             }
             first += CHUNK;
+        }
+    }
+}
+
+/// Whole groups of [`SCATTERED`] entries: zeros, and the values over them.
+///
+/// # Safety
+/// Their values are readable, and as many groups of entries writable.
+#[inline(always)]
+unsafe fn scatter<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    codes: &[u32],
+    values: *const f32,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's promise; an index is below M.
+    unsafe {
+        const { assert!(SCATTERED.is_multiple_of(L::COUNT), "whole vectors") };
+        for at in (0..codes.len() * M).step_by(L::COUNT) {
+            l.store(to.add(at), l.splat(0.0));
+        }
+        for (g, &code) in codes.iter().enumerate() {
+            for k in 0..N {
+                let index = code as usize >> (k * index_bits(M)) & (M - 1);
+                let value = values.add(g * N + k).read_unaligned();
+                to.add(g * M + index).write_unaligned(value);
+            }
         }
     }
 }

@@ -393,39 +393,32 @@ pub(crate) unsafe fn pack_codes_scalar<const BITS: usize>(codes: *const u32, tar
 /// readable.
 #[inline(always)]
 pub(crate) unsafe fn unpack_codes(meta: *const u8, bits: usize, count: usize, codes: *mut u32) {
-    // Loops that LLVM makes vectors of.
-    macro_rules! words {
-        ($number:ty) => {
-            for i in 0..count {
-                // SAFETY: i < count; byte arrays need no alignment.
+    let mask = u32::MAX >> (32 - bits);
+    // Loops that LLVM makes vectors of, over numbers that hold one code or several.
+    macro_rules! numbers {
+        ($number:ty) => {{
+            let each = 8 * size_of::<$number>() / bits;
+            for at in 0..count / each {
+                // SAFETY: the codes of this number are below `count`; byte arrays need no alignment.
                 unsafe {
-                    let bytes = *meta.cast::<[u8; size_of::<$number>()]>().add(i);
-                    *codes.add(i) = <$number>::from_le_bytes(bytes).into();
-                }
-            }
-        };
-    }
-    match bits {
-        8 => words!(u8),
-        16 => words!(u16),
-        32 => words!(u32),
-        _ => {
-            let (each, mask) = (8 / bits, (1u32 << bits) - 1);
-            for b in 0..count / each {
-                for j in 0..each {
-                    // SAFETY: the codes of byte b are below `count`.
-                    unsafe {
-                        *codes.add(b * each + j) = (u32::from(*meta.add(b)) >> (j * bits)) & mask;
+                    let bytes = *meta.cast::<[u8; size_of::<$number>()]>().add(at);
+                    let number = u32::from(<$number>::from_le_bytes(bytes));
+                    for j in 0..each {
+                        *codes.add(at * each + j) = (number >> (j * bits)) & mask;
                     }
                 }
             }
             for i in count / each * each..count {
-                // SAFETY: bit i * bits lies in the last byte that holds codes; i < count.
-                unsafe {
-                    *codes.add(i) = (u32::from(*meta.add(i / each)) >> (i % each * bits)) & mask;
-                }
+                let bit = i * bits;
+                // SAFETY: bit i * bits lies in the bytes that hold the codes; i < count.
+                unsafe { *codes.add(i) = (u32::from(*meta.add(bit / 8)) >> (bit % 8)) & mask };
             }
-        }
+        }};
+    }
+    match bits {
+        1 | 32 => numbers!(u32),
+        16 => numbers!(u16),
+        _ => numbers!(u8),
     }
 }
 

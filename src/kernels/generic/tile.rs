@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use super::compress::{pointer, uninit};
-use super::lanes::{LINE, MAX_LANES, copy_square};
+use super::lanes::{LINE, MAX_LANES, copy_elements, copy_square};
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
@@ -447,6 +447,40 @@ pub(crate) unsafe fn pack<L: Lanes>(l: L, job: &CopyJob) {
                 );
             }
         }
+    }
+}
+
+/// [`pack`], whole lines of the target past the caches.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn pack_streamed<L: Lanes>(l: L, job: &CopyJob) {
+    for i in 0..job.rows {
+        // SAFETY: the elements below `cols` of row i of both.
+        unsafe { stream_row(l, job.source_at(i, 0), job.target_at(i, 0), job.cols) };
+    }
+    l.end_of_streams();
+}
+
+/// Copies `count` elements, whole lines of the target past the caches.
+///
+/// # Safety
+/// They are readable and writable, and do not overlap.
+#[inline(always)]
+unsafe fn stream_row<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
+    let head = to.align_offset(size_of::<[f32; LINE]>()).min(count);
+    // SAFETY: elements of both; a vector's begin at a multiple of its size.
+    unsafe {
+        copy_elements(from, to, head);
+        let mut i = head;
+        while i + LINE <= count {
+            for at in (i..i + LINE).step_by(L::COUNT) {
+                l.stream(to.add(at), l.load(from.add(at)));
+            }
+            i += LINE;
+        }
+        copy_elements(from.add(i), to.add(i), count - i);
     }
 }
 

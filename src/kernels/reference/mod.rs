@@ -215,6 +215,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     tiles_in_place: &TILES,
     transpose,
     pack,
+    pack_streamed: pack,
     transposable: transposable::tiles,
     dot,
     tensor: tensor::TENSOR,

@@ -1,11 +1,11 @@
 //! From contiguous columns to contiguous columns, without the compressed form between.
 
-use super::for_each_tile;
+use super::{fills_caches, for_each_tile};
 use crate::compressed::Line;
 use crate::kernels::Level;
 use crate::kernels::generic::philox::WORD_GROUPS;
 use crate::matrix::{MatRef, Output};
-use crate::ops::compress::{STREAM_FROM, Target, compress_block};
+use crate::ops::compress::{Target, compress_block};
 use crate::ops::{Method, Options};
 use crate::pattern::Pattern;
 
@@ -20,9 +20,7 @@ pub(super) fn prune(
     a: MatRef<'_>,
     to: Output<'_>,
 ) {
-    // What fills caches need not be read before it is written, if it is written by whole lines.
-    let lines = to.col_stride % Line::LEN.cast_signed() == 0;
-    let stream = lines && to.rows * to.cols >= STREAM_FROM;
+    let stream = fills_caches(to) && to.col_stride % Line::LEN.cast_signed() == 0;
     // The rows that come before a line of every column.
     let before = match stream {
         true => to.data().align_offset(size_of::<Line>()).min(to.rows),
@@ -141,7 +139,7 @@ mod tests {
             let kept =
                 CompressedRef::from_raw_parts(values, meta, rows, cols, p, ld_values, ld_meta);
             let out = MatMut::row_major(&mut dense, rows, cols).expect("a matrix").output();
-            expand_tile(kernels, kept, 0, out);
+            expand_tile(kernels, kept, 0, out, false);
         }
         let at = |i: usize| if i % ld < rows { dense[i % ld * cols + i / ld] } else { UNTOUCHED };
         (0..data.len()).map(|i| at(i).to_bits()).collect()
