@@ -2,10 +2,11 @@
 
 mod common;
 
+use common::forms::{Multiplied, Pruned, three_orders};
 use common::{Data, Dense, ORDERS, Order, by_effort, levels, naive_gemm, naive_product, same_bits};
 use spnm::{
-    Compressed, CompressedMut, CompressedRef, Isa, Method, Options, Pattern, Pool, Rng, Scratch,
-    compress, decompress, gemm, prune, prune_gemm,
+    Compressed, CompressedRef, Isa, Method, Options, Pattern, Pool, Rng, Scratch, compress, gemm,
+    prune,
 };
 
 const SHAPES: [(usize, usize); 14] = [
@@ -46,6 +47,20 @@ fn kept(options: &Options<'_>, data: &[f32], rows: usize, cols: usize, p: Patter
     out.data()
 }
 
+/// The operand of a product, of which no dense form is compared.
+fn unexpanded<'a>(packed: &'a Compressed, method: Method, source: &'a [f32]) -> Pruned<'a> {
+    let view = packed.as_ref();
+    Pruned {
+        p: view.pattern(),
+        method,
+        shape: (view.rows(), view.cols()),
+        source,
+        values: packed.values(),
+        meta: packed.meta(),
+        dense: &[],
+    }
+}
+
 #[test]
 fn compress_prune_and_decompress() {
     let reference = Options::new().isa(Isa::Reference);
@@ -72,45 +87,22 @@ fn compress_prune_and_decompress() {
                 let mut want_dense = Dense::new(&dense, rows, cols, Order::Rows, 0);
                 prune(&reference, method, p, source.view(), want_dense.view_mut()).expect("prune");
 
+                let pruned = Pruned {
+                    p,
+                    method,
+                    shape: (rows, cols),
+                    source: &dense,
+                    values: want.values(),
+                    meta: want.meta(),
+                    dense: &want_dense.data(),
+                };
                 for isa in levels() {
                     for order in ORDERS {
                         let options = Options::new().isa(isa);
                         let options = if cases % 3 == 0 { options.pool(&pool) } else { options };
-                        let what = format!("{p} {rows}x{cols} {method:?} {isa:?} {order:?}");
-                        let a = Dense::new(&dense, rows, cols, order, cases % 3);
-
-                        // Leading dimensions with slack, which must stay.
-                        let (ldv, ldm) =
-                            (p.row_values(cols) + cases % 4, p.row_meta(cols) + cases % 3);
-                        let mut values = vec![777.0; rows * ldv];
-                        let mut meta = vec![0xA5; rows * ldm];
-                        let out =
-                            CompressedMut::new(&mut values, &mut meta, rows, cols, p, ldv, ldm)
-                                .expect("buffers");
-                        compress(&options, method, a.view(), out).expect("compress");
-                        for i in 0..rows {
-                            let (v, slack) = values[i * ldv..][..ldv].split_at(p.row_values(cols));
-                            let expected = &want.values()[i * v.len()..][..v.len()];
-                            assert!(same_bits(v, expected), "values of row {i}: {what}");
-                            assert!(slack.iter().all(|&x| x == 777.0), "slack: {what}");
-                            let (m, slack) = meta[i * ldm..][..ldm].split_at(p.row_meta(cols));
-                            assert_eq!(
-                                m,
-                                &want.meta()[i * m.len()..][..m.len()],
-                                "row {i}: {what}"
-                            );
-                            assert!(slack.iter().all(|&x| x == 0xA5), "slack: {what}");
-                        }
-
-                        let mut out = Dense::new(&dense, rows, cols, order, cases % 3);
-                        decompress(&options, want.as_ref(), out.view_mut()).expect("decompress");
-                        assert!(same_bits(&out.data(), &want_dense.data()), "decompress: {what}");
-                        assert!(out.slack_is_untouched(), "decompress slack: {what}");
-
-                        let mut out = Dense::new(&dense, rows, cols, order, cases % 3);
-                        spnm::prune_in_place(&options, method, p, out.view_mut()).expect("prune");
-                        assert!(same_bits(&out.data(), &want_dense.data()), "prune: {what}");
-                        assert!(out.slack_is_untouched(), "prune slack: {what}");
+                        let orders = (order, ORDERS[cases / 3 % 3]);
+                        let what = format!("{p} {rows}x{cols} {method:?} {isa:?} {orders:?}");
+                        pruned.check(&options, orders, cases, &what);
                         cases += 1;
                     }
                 }
@@ -180,46 +172,22 @@ fn products() {
                 let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (2.3, 0.0), (1.0, -0.7)][cases % 4];
                 let mut want = dense_c.clone();
                 naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
+                let product = Multiplied {
+                    pruned: unexpanded(&packed, method, &dense_a),
+                    cols,
+                    alpha,
+                    b: &dense_b,
+                    beta,
+                    c: &dense_c,
+                    result: &want,
+                };
                 for isa in levels() {
-                    let (order_a, order_b, order_c) =
-                        (ORDERS[cases % 3], ORDERS[cases / 3 % 3], ORDERS[cases / 9 % 3]);
-                    let what = format!(
-                        "{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {order_a:?} {order_b:?} {order_c:?}"
-                    );
                     let options = Options::new().isa(isa);
                     let options = if cases % 2 == 0 { options.pool(&pool) } else { options };
-                    let a = Dense::new(&dense_a, rows, inner, order_a, cases % 3);
-                    let b = Dense::new(&dense_b, inner, cols, order_b, cases % 4);
-                    let start =
-                        if beta == 0.0 { vec![f32::NAN; rows * cols] } else { dense_c.clone() };
-                    let mut c = Dense::new(&start, rows, cols, order_c, cases % 5);
-                    gemm(
-                        &options,
-                        &mut scratch,
-                        alpha,
-                        packed.as_ref(),
-                        b.view(),
-                        beta,
-                        c.view_mut(),
-                    )
-                    .expect("gemm");
-                    assert!(same_bits(&c.data(), &want), "gemm {what}");
-                    assert!(c.slack_is_untouched(), "gemm slack {what}");
-                    let mut c = Dense::new(&start, rows, cols, order_c, cases % 5);
-                    prune_gemm(
-                        &options,
-                        &mut scratch,
-                        method,
-                        p,
-                        alpha,
-                        a.view(),
-                        b.view(),
-                        beta,
-                        c.view_mut(),
-                    )
-                    .expect("prune_gemm");
-                    assert!(same_bits(&c.data(), &want), "prune_gemm {what}");
-                    assert!(c.slack_is_untouched(), "prune_gemm slack {what}");
+                    let orders = three_orders(cases);
+                    let what =
+                        format!("{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {orders:?}");
+                    product.check(&options, &mut scratch, orders, cases, &what);
                     cases += 1;
                 }
             }
@@ -302,24 +270,21 @@ fn long_products() {
         for (alpha, beta) in pairs.take(by_effort(2, 1)) {
             let mut want = dense_c.clone();
             naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
+            let product = Multiplied {
+                pruned: unexpanded(&packed, method, &dense_a),
+                cols,
+                alpha,
+                b: &dense_b,
+                beta,
+                c: &dense_c,
+                result: &want,
+            };
             for (turn, isa) in levels().into_iter().enumerate() {
                 let options = Options::new().isa(isa);
                 let options = if turn % 2 == 0 { options.pool(&pool) } else { options };
-                let order = |i: usize| ORDERS[(number + turn + i) % 3];
-                let what =
-                    format!("{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {:?}", order(0));
-                let a = Dense::new(&dense_a, rows, inner, order(0), 0);
-                let b = Dense::new(&dense_b, inner, cols, order(1), 0);
-                let mut c = Dense::new(&dense_c, rows, cols, order(2), 1);
-                let to = c.view_mut();
-                gemm(&options, &mut scratch, alpha, packed.as_ref(), b.view(), beta, to)
-                    .expect("gemm");
-                assert!(same_bits(&c.data(), &want), "gemm {what}");
-                let mut c = Dense::new(&dense_c, rows, cols, order(2), 1);
-                let (a, b, to) = (a.view(), b.view(), c.view_mut());
-                prune_gemm(&options, &mut scratch, method, p, alpha, a, b, beta, to)
-                    .expect("prune_gemm");
-                assert!(same_bits(&c.data(), &want), "prune_gemm {what}");
+                let orders = [0, 1, 2].map(|i| ORDERS[(number + turn + i) % 3]);
+                let what = format!("{p} {rows}x{inner}x{cols} {alpha} {beta} {isa:?} {orders:?}");
+                product.check(&options, &mut scratch, orders, turn, &what);
             }
         }
     }

@@ -5,13 +5,14 @@
 
 mod common;
 
+use common::forms::{Multiplied, Pruned};
 use common::statistics::{deviation, inclusion};
 use common::vectors::Reader;
 use common::{Data, Dense, ORDERS, Order, by_effort, dense_of, index_of, levels, naive_gemm};
 use common::{compressed, same_bits};
 use spnm::{
-    Compressed, CompressedMut, Isa, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, compress,
-    decompress, gemm, prune, prune_gemm, prune_in_place, validate,
+    Compressed, CompressedRef, Isa, MatRef, Method, Options, Pattern, Pool, Rng, Scratch, compress,
+    decompress, gemm, prune, prune_gemm, validate,
 };
 
 static VECTORS: &[u8] = include_bytes!("oracle/groups.bin");
@@ -69,6 +70,9 @@ fn every_level_equals_the_oracle() {
     for (number, case) in cases().iter().enumerate() {
         let Case { p, method, shape: (rows, inner, cols), alpha, beta, .. } = *case;
         let dense = dense_of(&case.values, &case.meta, rows, inner, p);
+        let (ldv, ldm) = (p.row_values(inner), p.row_meta(inner));
+        let compressed = CompressedRef::new(&case.values, &case.meta, rows, inner, p, ldv, ldm);
+        validate(compressed.expect("buffers")).expect("metadata");
         for isa in levels() {
             for (turn, order) in ORDERS.into_iter().enumerate() {
                 let other = ORDERS[(turn + number) % 3];
@@ -76,42 +80,24 @@ fn every_level_equals_the_oracle() {
                 let options = if turn == 1 { options.pool(&pool) } else { options };
                 let what =
                     format!("{p}, {rows} x {inner} x {cols}, {method:?}, {isa:?}, {order:?}");
-                let a = Dense::new(&case.a, rows, inner, order, turn);
-                let mut out = Compressed::new(rows, inner, p).expect("memory");
-                compress(&options, method, a.view(), out.as_mut()).expect("compress");
-                assert!(same_bits(out.values(), &case.values), "values: {what}");
-                assert_eq!(out.meta(), case.meta, "meta: {what}");
-                validate(out.as_ref()).expect(&what);
-
-                let mut pruned = Dense::new(&vec![5.0; rows * inner], rows, inner, other, 1);
-                prune(&options, method, p, a.view(), pruned.view_mut()).expect("prune");
-                assert!(same_bits(&pruned.data(), &dense), "prune: {what}");
-                assert!(pruned.slack_is_untouched(), "prune: {what}");
-                let mut expanded = Dense::new(&vec![5.0; rows * inner], rows, inner, other, 2);
-                decompress(&options, out.as_ref(), expanded.view_mut()).expect("decompress");
-                assert!(same_bits(&expanded.data(), &dense), "decompress: {what}");
-                assert!(expanded.slack_is_untouched(), "decompress: {what}");
+                let pruned = || Pruned {
+                    p,
+                    method,
+                    shape: (rows, inner),
+                    source: &case.a,
+                    values: &case.values,
+                    meta: &case.meta,
+                    dense: &dense,
+                };
+                pruned().check(&options, (order, other), turn, &what);
                 // But for groups that are poisoned and short: what lies past `inner` is gone.
                 if inner % p.m() == 0 || !dense.iter().any(|x| x.is_nan()) {
-                    let mut kept = Compressed::new(rows, inner, p).expect("memory");
-                    compress(&options, Method::Keep, pruned.view(), kept.as_mut()).expect("keep");
-                    assert!(same_bits(kept.values(), &case.values), "KEEP of {what}");
-                    assert_eq!(kept.meta(), case.meta, "KEEP of {what}");
+                    pruned().check_keep(&options, other, &what);
                 }
-
-                let b = Dense::new(&case.b, inner, cols, other, turn);
-                let start = if beta == 0.0 { vec![f32::NAN; rows * cols] } else { case.c.clone() };
-                let mut c = Dense::new(&start, rows, cols, order, turn);
-                let to = c.view_mut();
-                gemm(&options, &mut scratch, alpha, out.as_ref(), b.view(), beta, to)
-                    .expect("gemm");
-                assert!(same_bits(&c.data(), &case.result), "gemm: {what}");
-                assert!(c.slack_is_untouched(), "gemm: {what}");
-                let mut c = Dense::new(&start, rows, cols, order, turn);
-                let (a, b, to) = (a.view(), b.view(), c.view_mut());
-                prune_gemm(&options, &mut scratch, method, p, alpha, a, b, beta, to)
-                    .expect("prune_gemm");
-                assert!(same_bits(&c.data(), &case.result), "prune_gemm: {what}");
+                let (b, c, result) = (&case.b, &case.c, &case.result);
+                let product = Multiplied { pruned: pruned(), cols, alpha, b, beta, c, result };
+                let orders = [order, other, order];
+                product.check(&options, &mut scratch, orders, turn, &what);
             }
         }
     }
@@ -162,53 +148,21 @@ fn every_level_equals_the_reference() {
                     let options = Options::new().isa(isa);
                     let options = if (turn + nth) % 2 == 0 { options.pool(&pool) } else { options };
                     let what = format!("{p} {rows}x{inner}x{cols} {method:?} {isa:?} {order:?}");
-                    let a = Dense::new(&dense, rows, inner, order, nth);
-                    let (ldv, ldm) = (p.row_values(inner) + nth, p.row_meta(inner) + turn % 3);
-                    let mut values = vec![777.0; rows * ldv];
-                    let mut meta = vec![0xA5; p.meta_rows(rows) * ldm];
-                    let mut out =
-                        CompressedMut::new(&mut values, &mut meta, rows, inner, p, ldv, ldm)
-                            .expect("buffers");
-                    compress(&options, method, a.view(), out.reborrow()).expect("compress");
-                    let b = Dense::new(&b, inner, cols, ORDERS[(number + nth) % 3], 1);
-                    let mut c = Dense::new(&start, rows, cols, ORDERS[(number / 3 + nth) % 3], 2);
-                    let (packed, to) = (out.as_ref(), c.view_mut());
-                    gemm(&options, &mut scratch, alpha, packed, b.view(), beta, to).expect("gemm");
-                    assert!(same_bits(&c.data(), &product), "gemm {what}");
-                    assert!(c.slack_is_untouched(), "gemm {what}");
-                    let mut c = Dense::new(&start, rows, cols, order, 0);
-                    let to = c.view_mut();
-                    prune_gemm(
-                        &options,
-                        &mut scratch,
-                        method,
+                    let pruned = || Pruned {
                         p,
-                        alpha,
-                        a.view(),
-                        b.view(),
-                        beta,
-                        to,
-                    )
-                    .expect("prune_gemm");
-                    assert!(same_bits(&c.data(), &product), "prune_gemm {what}");
-                    let mut expanded = a.clone();
-                    decompress(&options, out.as_ref(), expanded.view_mut()).expect("decompress");
-                    assert!(same_bits(&expanded.data(), &want_dense), "decompress {what}");
-                    let mut within = a.clone();
-                    prune_in_place(&options, method, p, within.view_mut()).expect("prune");
-                    assert!(same_bits(&within.data(), &want_dense), "prune {what}");
-                    assert!(within.slack_is_untouched(), "prune {what}");
-                    let kept = p.row_values(inner);
-                    for i in 0..rows {
-                        let (v, slack) = values[i * ldv..][..ldv].split_at(kept);
-                        assert!(same_bits(v, &want.values()[i * kept..][..kept]), "{i}: {what}");
-                        assert!(slack.iter().all(|&x| x == 777.0), "slack: {what}");
-                    }
-                    for i in 0..p.meta_rows(rows) {
-                        let (m, slack) = meta[i * ldm..][..ldm].split_at(p.row_meta(inner));
-                        assert_eq!(m, &want.meta()[i * m.len()..][..m.len()], "{i}: {what}");
-                        assert!(slack.iter().all(|&x| x == 0xA5), "slack: {what}");
-                    }
+                        method,
+                        shape: (rows, inner),
+                        source: &dense,
+                        values: want.values(),
+                        meta: want.meta(),
+                        dense: &want_dense,
+                    };
+                    let (other, slack) = (ORDERS[(number + nth) % 3], nth + 3 * (turn % 3));
+                    pruned().check(&options, (order, other), slack, &what);
+                    let (pruned, c, result) = (pruned(), &start, &product);
+                    let product = Multiplied { pruned, cols, alpha, b: &b, beta, c, result };
+                    let orders = [order, other, ORDERS[(number / 3 + nth) % 3]];
+                    product.check(&options, &mut scratch, orders, slack, &what);
                 }
             }
         }

@@ -4,12 +4,10 @@
 
 mod common;
 
+use common::forms::{Multiplied, Pruned};
 use common::vectors::{Matrix, Reader};
-use common::{Dense, ORDERS, Order, assert_bits, dense_of, index_of, levels, same_bits, scaled};
-use spnm::{
-    Compressed, Error, Isa, Method, Options, Pattern, Pool, Scratch, compress, decompress, gemm,
-    prune, prune_gemm, validate,
-};
+use common::{Dense, ORDERS, Order, assert_bits, dense_of, index_of, levels};
+use spnm::{Compressed, Error, Isa, Method, Options, Pattern, Pool, Scratch, compress, validate};
 
 static VECTORS: &[u8] = include_bytes!("oracle/vectors.bin");
 static ESTIMATORS: &[u8] = include_bytes!("oracle/estimators.bin");
@@ -205,30 +203,23 @@ fn prune_decompress_and_keep_equal_the_oracle() {
             for order in ORDERS {
                 let what =
                     format!("{name}, {pattern}, {rows} x {cols}, {method:?}, {isa:?}, {order:?}");
-                let a = Dense::new(data, rows, cols, order, number % 2);
-                let blank = vec![5.0; data.len()];
+                let pruned = Pruned {
+                    p: pattern,
+                    method,
+                    shape: (rows, cols),
+                    source: data,
+                    values: &case.values,
+                    meta: &case.meta,
+                    dense: &want,
+                };
                 let other = ORDERS[(number + order as usize) % 3];
-                let mut pruned = Dense::new(&blank, rows, cols, other, 1);
-                prune(&options, method, pattern, a.view(), pruned.view_mut()).expect("prune");
-                assert_bits(&pruned.data(), &want, &what);
-                assert!(pruned.slack_is_untouched(), "{what}");
-
-                let mut out = Compressed::new(rows, cols, pattern).expect("memory");
-                compress(&options, method, a.view(), out.as_mut()).expect("compress");
-                let mut dense = Dense::new(&blank, rows, cols, order, 2);
-                decompress(&options, out.as_ref(), dense.view_mut()).expect("decompress");
-                assert_bits(&dense.data(), &want, &what);
-                assert!(dense.slack_is_untouched(), "{what}");
-
+                pruned.check(&options, (order, other), number, &what);
                 // A pruned matrix is N:M: KEEP gives the same bytes back. But for groups that are
                 // poisoned and short: what lies past `cols` cannot come back.
                 if (cols % pattern.m() == 0 || !want.iter().any(|x| x.is_nan()))
                     && case.comes_back(&vectors.matrices[case.a])
                 {
-                    let mut kept = Compressed::new(rows, cols, pattern).expect("memory");
-                    compress(&options, Method::Keep, pruned.view(), kept.as_mut()).expect("keep");
-                    assert_bits(kept.values(), &case.values, &format!("KEEP of {what}"));
-                    assert_eq!(kept.meta(), case.meta, "KEEP of {what}");
+                    pruned.check_keep(&options, other, &what);
                 }
             }
         }
@@ -245,6 +236,7 @@ fn products_equal_the_oracle() {
         for (number, case) in vectors.products.iter().enumerate() {
             let Product { ref head, alpha, beta, .. } = *case;
             let [a, b, c] = [case.a, case.b, case.c].map(|i| &vectors.matrices[i]);
+            let cols = b.cols;
             let mut packed = Compressed::new(a.rows, a.cols, head.pattern).expect("memory");
             let source = Dense::new(&a.data, a.rows, a.cols, Order::Rows, 0);
             compress(&reference, head.method, source.view(), packed.as_mut()).expect("compress");
@@ -257,32 +249,18 @@ fn products_equal_the_oracle() {
                 );
                 let options = Options::new().isa(isa);
                 let options = if turn == 1 { options.pool(&pool) } else { options };
-                let b = Dense::new(&b.data, b.rows, b.cols, ob, turn);
-                // With beta = 0 nothing of C may be read.
-                let start = if beta == 0.0 { scaled(&c.data, f32::NAN) } else { c.data.clone() };
-                let mut out = Dense::new(&start, c.rows, c.cols, oc, turn);
-                let target = out.view_mut();
-                gemm(&options, &mut scratch, alpha, packed.as_ref(), b.view(), beta, target)
-                    .expect("gemm");
-                assert!(same_bits(&out.data(), &case.result), "gemm: {what}");
-                assert!(out.slack_is_untouched(), "gemm: {what}");
-
-                let a = Dense::new(&a.data, a.rows, a.cols, oa, turn);
-                let mut out = Dense::new(&start, c.rows, c.cols, oc, turn);
-                prune_gemm(
-                    &options,
-                    &mut scratch,
-                    head.method,
-                    head.pattern,
-                    alpha,
-                    a.view(),
-                    b.view(),
-                    beta,
-                    out.view_mut(),
-                )
-                .expect("prune_gemm");
-                assert!(same_bits(&out.data(), &case.result), "prune_gemm: {what}");
-                assert!(out.slack_is_untouched(), "prune_gemm: {what}");
+                let pruned = Pruned {
+                    p: head.pattern,
+                    method: head.method,
+                    shape: (a.rows, a.cols),
+                    source: &a.data,
+                    values: packed.values(),
+                    meta: packed.meta(),
+                    dense: &[],
+                };
+                let (b, c, result) = (&b.data, &c.data, &case.result);
+                let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
+                product.check(&options, &mut scratch, [oa, ob, oc], turn, &what);
             }
         }
     }

@@ -6,6 +6,7 @@
     reason = "the sizes of tests are small"
 )]
 
+pub mod forms;
 pub mod statistics;
 pub mod vectors;
 
