@@ -48,20 +48,26 @@ pub(super) struct Blocking {
     pub(super) staged: usize,
     /// Whether B is packed even where its rows are contiguous.
     pub(super) pack: bool,
-    /// Widths of panels in vectors, widest first.
-    vectors: &'static [usize],
-    /// The place there of the widest one.
-    widest: usize,
-    /// The micro-kernels.
-    pub(super) tiles: &'static Tiles,
-    /// Of a vector of a panel.
-    lanes: usize,
+    pub(super) panels: Panels,
     /// Entries of eight groups: the indices of that many fill whole bytes.
     pub(super) unit: usize,
     /// The most columns that are computed with rows in lanes.
     narrow: usize,
     /// The fewest rows for which more than two columns are.
     narrow_rows: usize,
+}
+
+/// How wide panels are, and how much of B is packed for them.
+#[derive(Clone, Copy)]
+pub(super) struct Panels {
+    /// The micro-kernels.
+    pub(super) tiles: &'static Tiles,
+    /// Of a vector of a panel.
+    lanes: usize,
+    /// Widths of panels in vectors, widest first.
+    vectors: &'static [usize],
+    /// The place there of the widest one.
+    widest: usize,
     /// Columns that are packed together: those of the widest panel; of several where rows share indices.
     pub(super) packed: usize,
     /// f32s of a slice.
@@ -136,6 +142,61 @@ const fn always_narrow(most: usize, cols: usize) -> bool {
     cols <= most && cols <= 2
 }
 
+impl Panels {
+    fn new(kernels: &Kernels, pattern: Pattern, pack: bool) -> Self {
+        if pattern.group() > 1 {
+            return Self::of_groups(kernels, pattern);
+        }
+        let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
+        let (lanes, vectors) = (tiles.lanes, &TILE_VECTORS);
+        // Where nothing has to stay in the first-level cache, the widest of all.
+        let sparsity = pattern.m() / pattern.n();
+        let fits = |v: &usize| !pack || v * lanes * MIN_KEPT * sparsity <= SLICE;
+        let widest = vectors.iter().position(fits).unwrap_or(vectors.len() - 1);
+        Self { tiles, lanes, vectors, widest, packed: vectors[widest] * lanes, slice: SLICE }
+    }
+
+    /// Where rows share indices.
+    fn of_groups(kernels: &Kernels, pattern: Pattern) -> Self {
+        let (lanes, vectors) = (kernels.lanes, &GROUP_VECTORS[..]);
+        let panel = group_panel(kernels, pattern.group());
+        let far = slice_far(kernels, pattern.group(), panel);
+        let sparsity = pattern.m() / pattern.n();
+        let fits = |v: &usize| v * lanes * MIN_KEPT * sparsity <= SLICE;
+        let near = vectors.iter().position(fits).unwrap_or(vectors.len() - 1);
+        let widest = if far { panel } else { near.max(panel) };
+        let width = vectors[widest] * lanes;
+        let panels = (GROUP_COLS / width).max(1);
+        let slice = if far { GROUP_SLICE } else { SLICE * panels };
+        Self { tiles: kernels.tiles, lanes, vectors, widest, packed: panels * width, slice }
+    }
+
+    /// Of a panel, in elements.
+    const fn width(&self, place: usize) -> usize {
+        self.vectors[place] * self.lanes
+    }
+
+    /// The most rows of a block, and the f32s of its staged values.
+    fn block(&self, pattern: Pattern) -> (usize, usize) {
+        let (step, sparsity) = (staged_together(pattern), pattern.m() / pattern.n());
+        match pattern.group() {
+            1 => (ROWS.min(STAGED * sparsity / step), STAGED),
+            group => {
+                // Beside a slice, a tile of C and the padding. Each group of rows has a column for each value, and
+                // its index, of half a byte at most.
+                let beside = self.slice + GROUP_ROWS * (self.packed + padding(pattern));
+                let floats = STAGED.min((GROUP_MEMORY - beside) * 8 * group / (8 * group + 9));
+                (GROUP_ROWS.min(floats * sparsity / step.max(SPAN)), floats)
+            }
+        }
+    }
+}
+
+/// Inner entries of which staged values are a multiple: whole draws of the generator, which serve 64 groups.
+const fn staged_together(pattern: Pattern) -> usize {
+    64 * pattern.m()
+}
+
 impl Blocking {
     /// For `threads` threads; `by_rows`: tasks may share out rows alone.
     pub(super) fn new(
@@ -145,41 +206,10 @@ impl Blocking {
         threads: usize,
         by_rows: bool,
     ) -> Self {
-        let grouped = pattern.group() > 1;
         let sparsity = pattern.m() / pattern.n();
-        let pack = grouped || extent.rows >= MIN_PACK_KEPT * sparsity;
-        let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
-        let lanes = if grouped { kernels.lanes } else { tiles.lanes };
-        let vectors = if grouped { &GROUP_VECTORS[..] } else { &TILE_VECTORS };
-        let fits = vectors.iter().position(|v| v * lanes * MIN_KEPT * sparsity <= SLICE);
-        let mut widest = fits.unwrap_or(vectors.len() - 1);
-        let mut far = false;
-        if grouped {
-            let panel = group_panel(kernels, pattern.group());
-            far = slice_far(kernels, pattern.group(), panel);
-            widest = if far { panel } else { widest.max(panel) };
-        }
-        if !pack {
-            // Nothing has to stay in the first-level cache.
-            widest = 0;
-        }
-        let width = vectors[widest] * lanes;
-        let panels = if grouped { (GROUP_COLS / width).max(1) } else { 1 };
-        let packed = panels * width;
-        let slice = if far { GROUP_SLICE } else { SLICE * panels };
-
-        // Staged values come in whole draws of the generator, which serve 64 groups.
-        let step = 64 * pattern.m();
-        let (most, floats) = match pattern.group() {
-            1 => (ROWS.min(STAGED * sparsity / step), STAGED),
-            group => {
-                // Beside a slice, a tile of C and the padding. Each group of rows has a column for each value, and
-                // its index, of half a byte at most.
-                let room = GROUP_MEMORY - slice - GROUP_ROWS * (packed + padding(pattern));
-                let floats = STAGED.min(room * 8 * group / (8 * group + 9));
-                (GROUP_ROWS.min(floats * sparsity / step.max(SPAN)), floats)
-            }
-        };
+        let pack = pattern.group() > 1 || extent.rows >= MIN_PACK_KEPT * sparsity;
+        let panels = Panels::new(kernels, pattern, pack);
+        let (most, floats) = panels.block(pattern);
         // One block of rows a task, smaller where that leaves threads idle. Blocks of even heights: packing costs a
         // low one as much as a high one.
         let tasks = if threads == 1 { 1 } else { TASKS * threads };
@@ -194,36 +224,35 @@ impl Blocking {
         } else {
             let blocks = extent.rows.div_ceil(rows);
             if blocks < tasks {
-                cols = cols.div_ceil(tasks.div_ceil(blocks)).next_multiple_of(width);
+                cols = cols
+                    .div_ceil(tasks.div_ceil(blocks))
+                    .next_multiple_of(panels.width(panels.widest));
             }
         }
         // Groups of rows stay whole.
         let rows = rows.next_multiple_of(pattern.group());
+        let step = staged_together(pattern);
         let staged = (floats * sparsity / rows / step).max(1) * step;
         Self {
             rows,
             cols,
             staged,
             pack,
-            tiles,
-            vectors,
-            widest,
-            lanes,
+            panels,
             unit: 8 * pattern.m(),
             narrow: few,
             narrow_rows: (3 * kernels.lanes).div_ceil(4),
-            packed,
-            slice,
         }
     }
 
     /// The panel for the next columns, of which `left` are left: the widest that they fill, or, where B is packed, so nearly
     /// that it costs less than narrower ones; or else the narrowest.
     pub(super) fn panel(&self, left: usize) -> Panel {
-        let width = |place: usize| self.vectors[place] * self.lanes;
+        let Panels { vectors, widest, .. } = self.panels;
+        let width = |place: usize| self.panels.width(place);
         let fills = |&place: &usize| {
             // More than so much of it.
-            let eighths = match self.vectors[place] {
+            let eighths = match vectors[place] {
                 8 => 7,
                 4 => 5,
                 _ => 4,
@@ -231,8 +260,8 @@ impl Blocking {
             let nearly = left > width(place + 1).max(width(place) / 8 * eighths);
             width(place) <= left || (self.pack && nearly)
         };
-        let narrowest = self.vectors.len() - 1;
-        let place = (self.widest..narrowest).find(fills).unwrap_or(narrowest);
+        let narrowest = vectors.len() - 1;
+        let place = (widest..narrowest).find(fills).unwrap_or(narrowest);
         Panel { place, width: width(place) }
     }
 
@@ -243,23 +272,24 @@ impl Blocking {
 
     /// Where the columns end that the method of groups computes: the last ones may be so few that rows go in lanes.
     pub(super) fn shared(&self, cols: Range<usize>, rows: usize) -> usize {
-        let last = cols.len() % self.packed;
+        let last = cols.len() % self.panels.packed;
         if self.narrow(last, rows) { cols.end - last } else { cols.end }
     }
 
     /// Inner entries of a packed slice of a panel so wide.
     pub(super) fn slice(&self, width: usize) -> usize {
-        (self.slice / width / self.unit).max(1) * self.unit
+        (self.panels.slice / width / self.unit).max(1) * self.unit
     }
 
     /// f32s of the largest slice that a product of this extent packs.
     pub(super) fn slice_floats(&self, extent: Extent) -> usize {
-        let widths = self.vectors[self.widest..].iter().map(|v| v * self.lanes);
+        let Panels { vectors, widest, packed, slice, .. } = self.panels;
+        let widths = (widest..vectors.len()).map(|place| self.panels.width(place));
         widths
-            .chain([self.packed])
+            .chain([packed])
             .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
             // (A slice of columns with rows in lanes holds no more than that.)
-            .chain([self.slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])
+            .chain([slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])
             .max()
             .unwrap_or(0)
     }

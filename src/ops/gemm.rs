@@ -363,7 +363,7 @@ impl Product<'_> {
         (c, between): (Rows, Rows),
     ) {
         let p = self.pattern;
-        let tiles = self.blocking.tiles.of(p);
+        let tiles = self.blocking.panels.tiles.of(p);
         let Panel { place, width } = panel;
         // What is read in place ends where a slice may begin: on a whole byte of indices.
         let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;

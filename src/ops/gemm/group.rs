@@ -37,7 +37,7 @@ impl Product<'_> {
                 }
             }
         }
-        let (wide, last) = (self.blocking.packed, cols.end);
+        let (wide, last) = (self.blocking.panels.packed, cols.end);
         for first in cols.clone().step_by(wide) {
             let cols = first..cols.end.min(first + wide);
             let part = self.c.part(rows.clone(), cols.clone());

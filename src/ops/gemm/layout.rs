@@ -53,7 +53,7 @@ impl Layout {
             } else {
                 0
             },
-            c: if tile { floats(rows * blocking.packed) } else { 0 },
+            c: if tile { floats(rows * blocking.panels.packed) } else { 0 },
         }
     }
 
