@@ -1,15 +1,17 @@
-//! Prune and compress in one pass, also by transposable masks, beside `memcpy` of the same dense bytes. One thread.
+//! Prune and compress in one pass, also by transposable masks, and dense forms, beside `memcpy` of the same dense bytes. One
+//! thread.
 
 mod common;
 
 use common::{PATTERNS, data, entries, grouped, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
-    Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress, compress_transposable,
-    soft_threshold_scale,
+    Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, compress,
+    compress_transposable, decompress, prune, soft_threshold_scale,
 };
 use std::cell::LazyCell;
 use std::hint::black_box;
+use std::ops::Deref;
 use std::time::SystemTime;
 
 const METHOD: Method = Method::Mvue(Rng::new(1, 2));
@@ -74,6 +76,58 @@ fn others(criterion: &mut Criterion, a: MatRef<'_>) {
         });
     }
     group.finish();
+}
+
+/// `prune` and `decompress` into the storage that A has.
+fn dense_forms(
+    criterion: &mut Criterion,
+    (by_rows, by_cols): (&impl Deref<Target = Vec<f32>>, &impl Deref<Target = Vec<f32>>),
+    (rows, cols): (usize, usize),
+) {
+    let stride = |n: usize| isize::try_from(n).expect("a size in memory");
+    for op in ["prune", "decompress"] {
+        let mut group = common::group(criterion, op);
+        group.throughput(entries(rows, cols));
+        for (pattern, storage) in PATTERNS.into_iter().flat_map(|p| [(p, "rows"), (p, "cols")]) {
+            for isa in levels() {
+                let mut ready = None;
+                let id = format!("{pattern}/{storage}/{rows}x{cols}/{}", isa.name());
+                group.bench_function(id, |bencher| {
+                    let (source, strides) = match storage {
+                        "rows" => (&by_rows[..], (stride(cols), 1)),
+                        _ => (&by_cols[..], (1, stride(rows))),
+                    };
+                    let a = MatRef::new(source, rows, cols, strides.0, strides.1);
+                    let a = a.expect("its own buffer");
+                    let run = |isa: Isa, kept: &Compressed, out: &mut [f32]| {
+                        let options = Options::new().isa(isa);
+                        let out = MatMut::new(out, rows, cols, strides.0, strides.1);
+                        let out = out.expect("its own buffer");
+                        match op {
+                            "prune" => prune(&options, METHOD, pattern, a, out),
+                            _ => decompress(&options, kept.as_ref(), out),
+                        }
+                        .expect("valid operands");
+                    };
+                    let (kept, out) = ready.get_or_insert_with(|| {
+                        let kept = compressed(isa, METHOD, pattern, a);
+                        let mut out = vec![0.0; source.len()];
+                        run(Isa::Reference, &kept, &mut out);
+                        let expected = out.clone();
+                        out.fill(f32::NAN);
+                        run(isa, &kept, &mut out);
+                        assert!(
+                            out == expected,
+                            "{op} {pattern} {storage} {isa:?}: not the reference"
+                        );
+                        (kept, out)
+                    });
+                    bencher.iter(|| run(isa, black_box(kept), black_box(out)));
+                });
+            }
+        }
+        group.finish();
+    }
 }
 
 fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
@@ -143,6 +197,7 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
         }
     }
     group.finish();
+    dense_forms(criterion, (&by_rows, &by_cols), (rows, cols));
     others(criterion, MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"));
 }
 

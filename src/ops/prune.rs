@@ -104,19 +104,13 @@ pub fn prune(
     };
     for_each_tile(options, to, tile, |row, col, rows, cols| {
         let mut tile = KeptTile::new();
+        let target = tile.target(pattern, rows, cols);
         let part = (row..row + rows, col..col + cols);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
         // written, as what is kept of it is before that is read.
         unsafe {
             let a = a.part(part.0.clone(), part.1.clone());
-            compress_block(
-                kernels,
-                pattern,
-                method,
-                a,
-                (row, col),
-                tile.target(pattern, rows, cols),
-            );
+            compress_block(kernels, pattern, method, a, (row, col), target);
             let kept = tile.kept(pattern, rows, cols);
             expand_tile(kernels, kept, 0, to.part(part.0, part.1), stream);
         }
