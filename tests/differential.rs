@@ -172,15 +172,9 @@ fn products() {
                 let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (2.3, 0.0), (1.0, -0.7)][cases % 4];
                 let mut want = dense_c.clone();
                 naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
-                let product = Multiplied {
-                    pruned: unexpanded(&packed, method, &dense_a),
-                    cols,
-                    alpha,
-                    b: &dense_b,
-                    beta,
-                    c: &dense_c,
-                    result: &want,
-                };
+                let pruned = unexpanded(&packed, method, &dense_a);
+                let (b, c, result) = (&dense_b, &dense_c, &want);
+                let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
                 for isa in levels() {
                     let options = Options::new().isa(isa);
                     let options = if cases % 2 == 0 { options.pool(&pool) } else { options };
@@ -270,15 +264,9 @@ fn long_products() {
         for (alpha, beta) in pairs.take(by_effort(2, 1)) {
             let mut want = dense_c.clone();
             naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
-            let product = Multiplied {
-                pruned: unexpanded(&packed, method, &dense_a),
-                cols,
-                alpha,
-                b: &dense_b,
-                beta,
-                c: &dense_c,
-                result: &want,
-            };
+            let pruned = unexpanded(&packed, method, &dense_a);
+            let (b, c, result) = (&dense_b, &dense_c, &want);
+            let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
             for (turn, isa) in levels().into_iter().enumerate() {
                 let options = Options::new().isa(isa);
                 let options = if turn % 2 == 0 { options.pool(&pool) } else { options };
