@@ -148,12 +148,12 @@ step_c() { # the installed C library; ffi-tests/run.sh says what it leaves out
   need pkg-config pkg-config
   need valgrind valgrind
   need mpicc libopenmpi-dev openmpi-bin
-  python_with_numpy || not_run "what needs NumPy" "it is not there and cannot be fetched"
+  python_with_numpy || true # ffi-tests/run.sh says what it leaves out
   if cross=$(cross_compiler); then
     echo "export RUSTC=$cross/bin/rustc RUSTDOC=$cross/bin/rustdoc $cross_profile RUSTFLAGS='$cross_flags'" >"$log/aarch64"
   fi
   PATH=$PWD/$(dirname "$python"):$PATH AARCH64_ENV=$log/aarch64 bash ffi-tests/run.sh | tee "$log/c"
-  if [ "$(uname -m)" = x86_64 ]; then "$python" ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
+  if [ "$(uname -m)" = x86_64 ]; then python3 ci/stack_probes.py target/ffi-tests/prefix/lib/libspnm.so; fi
   sed -n 's/^SKIPPED *//p' "$log/c" | while read -r what; do not_run "$what" "see step c"; done
 }
 

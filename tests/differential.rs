@@ -47,20 +47,6 @@ fn kept(options: &Options<'_>, data: &[f32], rows: usize, cols: usize, p: Patter
     out.data()
 }
 
-/// The operand of a product, of which no dense form is compared.
-fn unexpanded<'a>(packed: &'a Compressed, method: Method, source: &'a [f32]) -> Pruned<'a> {
-    let view = packed.as_ref();
-    Pruned {
-        p: view.pattern(),
-        method,
-        shape: (view.rows(), view.cols()),
-        source,
-        values: packed.values(),
-        meta: packed.meta(),
-        dense: &[],
-    }
-}
-
 #[test]
 fn compress_prune_and_decompress() {
     let reference = Options::new().isa(Isa::Reference);
@@ -87,15 +73,8 @@ fn compress_prune_and_decompress() {
                 let mut want_dense = Dense::new(&dense, rows, cols, Order::Rows, 0);
                 prune(&reference, method, p, source.view(), want_dense.view_mut()).expect("prune");
 
-                let pruned = Pruned {
-                    p,
-                    method,
-                    shape: (rows, cols),
-                    source: &dense,
-                    values: want.values(),
-                    meta: want.meta(),
-                    dense: &want_dense.data(),
-                };
+                let expanded = want_dense.data();
+                let pruned = Pruned::new(&want, method, &dense, &expanded);
                 for isa in levels() {
                     for order in ORDERS {
                         let options = Options::new().isa(isa);
@@ -172,7 +151,7 @@ fn products() {
                 let (alpha, beta) = [(1.0, 0.0), (1.0, 1.0), (2.3, 0.0), (1.0, -0.7)][cases % 4];
                 let mut want = dense_c.clone();
                 naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
-                let pruned = unexpanded(&packed, method, &dense_a);
+                let pruned = Pruned::new(&packed, method, &dense_a, &[]);
                 let (b, c, result) = (&dense_b, &dense_c, &want);
                 let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
                 for isa in levels() {
@@ -264,7 +243,7 @@ fn long_products() {
         for (alpha, beta) in pairs.take(by_effort(2, 1)) {
             let mut want = dense_c.clone();
             naive_gemm(alpha, &packed, &dense_b, beta, &mut want);
-            let pruned = unexpanded(&packed, method, &dense_a);
+            let pruned = Pruned::new(&packed, method, &dense_a, &[]);
             let (b, c, result) = (&dense_b, &dense_c, &want);
             let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
             for (turn, isa) in levels().into_iter().enumerate() {

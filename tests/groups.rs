@@ -80,7 +80,7 @@ fn every_level_equals_the_oracle() {
                 let options = if turn == 1 { options.pool(&pool) } else { options };
                 let what =
                     format!("{p}, {rows} x {inner} x {cols}, {method:?}, {isa:?}, {order:?}");
-                let pruned = || Pruned {
+                let pruned = Pruned {
                     p,
                     method,
                     shape: (rows, inner),
@@ -89,13 +89,13 @@ fn every_level_equals_the_oracle() {
                     meta: &case.meta,
                     dense: &dense,
                 };
-                pruned().check(&options, (order, other), turn, &what);
+                pruned.check(&options, (order, other), turn, &what);
                 // But for groups that are poisoned and short: what lies past `inner` is gone.
                 if inner % p.m() == 0 || !dense.iter().any(|x| x.is_nan()) {
-                    pruned().check_keep(&options, other, &what);
+                    pruned.check_keep(&options, other, &what);
                 }
                 let (b, c, result) = (&case.b, &case.c, &case.result);
-                let product = Multiplied { pruned: pruned(), cols, alpha, b, beta, c, result };
+                let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
                 let orders = [order, other, order];
                 product.check(&options, &mut scratch, orders, turn, &what);
             }
@@ -148,18 +148,10 @@ fn every_level_equals_the_reference() {
                     let options = Options::new().isa(isa);
                     let options = if (turn + nth) % 2 == 0 { options.pool(&pool) } else { options };
                     let what = format!("{p} {rows}x{inner}x{cols} {method:?} {isa:?} {order:?}");
-                    let pruned = || Pruned {
-                        p,
-                        method,
-                        shape: (rows, inner),
-                        source: &dense,
-                        values: want.values(),
-                        meta: want.meta(),
-                        dense: &want_dense,
-                    };
+                    let pruned = Pruned::new(&want, method, &dense, &want_dense);
                     let (other, slack) = (ORDERS[(number + nth) % 3], nth + 3 * (turn % 3));
-                    pruned().check(&options, (order, other), slack, &what);
-                    let (pruned, c, result) = (pruned(), &start, &product);
+                    pruned.check(&options, (order, other), slack, &what);
+                    let (c, result) = (&start, &product);
                     let product = Multiplied { pruned, cols, alpha, b: &b, beta, c, result };
                     let orders = [order, other, ORDERS[(number / 3 + nth) % 3]];
                     product.check(&options, &mut scratch, orders, slack, &what);

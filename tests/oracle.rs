@@ -249,15 +249,7 @@ fn products_equal_the_oracle() {
                 );
                 let options = Options::new().isa(isa);
                 let options = if turn == 1 { options.pool(&pool) } else { options };
-                let pruned = Pruned {
-                    p: head.pattern,
-                    method: head.method,
-                    shape: (a.rows, a.cols),
-                    source: &a.data,
-                    values: packed.values(),
-                    meta: packed.meta(),
-                    dense: &[],
-                };
+                let pruned = Pruned::new(&packed, head.method, &a.data, &[]);
                 let (b, c, result) = (&b.data, &c.data, &case.result);
                 let product = Multiplied { pruned, cols, alpha, b, beta, c, result };
                 product.check(&options, &mut scratch, [oa, ob, oc], turn, &what);

@@ -105,6 +105,13 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
+/// The widest panel of which a slice in a first-level cache brings enough kept values together: its place in `vectors`.
+fn near_panel(vectors: &[usize], lanes: usize, pattern: Pattern) -> usize {
+    let sparsity = pattern.m() / pattern.n();
+    let fits = |v: &usize| v * lanes * MIN_KEPT * sparsity <= SLICE;
+    vectors.iter().position(fits).unwrap_or(vectors.len() - 1)
+}
+
 /// The panel whose micro-kernel keeps the most vectors of C in registers, and of several one that keeps them busy in the
 /// lowest block of rows, too, then the one that loads the least for them, a vector of B for each of its width and a value
 /// for each of its rows, and then the widest: its place in [`GROUP_VECTORS`].
@@ -150,9 +157,7 @@ impl Panels {
         let tiles = if pack { kernels.tiles } else { kernels.tiles_in_place };
         let (lanes, vectors) = (tiles.lanes, &TILE_VECTORS);
         // Where nothing has to stay in the first-level cache, the widest of all.
-        let sparsity = pattern.m() / pattern.n();
-        let fits = |v: &usize| !pack || v * lanes * MIN_KEPT * sparsity <= SLICE;
-        let widest = vectors.iter().position(fits).unwrap_or(vectors.len() - 1);
+        let widest = if pack { near_panel(vectors, lanes, pattern) } else { 0 };
         Self { tiles, lanes, vectors, widest, packed: vectors[widest] * lanes, slice: SLICE }
     }
 
@@ -161,10 +166,7 @@ impl Panels {
         let (lanes, vectors) = (kernels.lanes, &GROUP_VECTORS[..]);
         let panel = group_panel(kernels, pattern.group());
         let far = slice_far(kernels, pattern.group(), panel);
-        let sparsity = pattern.m() / pattern.n();
-        let fits = |v: &usize| v * lanes * MIN_KEPT * sparsity <= SLICE;
-        let near = vectors.iter().position(fits).unwrap_or(vectors.len() - 1);
-        let widest = if far { panel } else { near.max(panel) };
+        let widest = if far { panel } else { near_panel(vectors, lanes, pattern).max(panel) };
         let width = vectors[widest] * lanes;
         let panels = (GROUP_COLS / width).max(1);
         let slice = if far { GROUP_SLICE } else { SLICE * panels };

@@ -39,8 +39,8 @@ const STREAM_COLS: usize = 1024;
 ///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, where no rows share indices, AVX2 and AVX-512 write
-/// whole cache lines with non-temporal stores, which is faster: contiguous rows of 512 columns and more; contiguous columns, if
-/// those of `a` are, too, and those of `out` are a multiple of 16 elements apart (AVX2: m up to 4).
+/// whole cache lines with non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512
+/// columns and more; contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4).
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -84,16 +84,18 @@ pub fn prune(
         columns::prune(options, kernels, (method, pattern), a, to);
         return Ok(());
     }
-    // (The tiles of groups of rows are not wide.)
-    let stream = pattern.group() == 1 && streams_rows(to);
+    let by_rows = pattern.group() == 1 && a.col_stride == 1 && to.col_stride == 1;
+    // (Other tiles are not wide.)
+    let stream = by_rows && streams_rows(to);
     let tile = match pattern.group() {
         1 => {
-            let by_rows = a.col_stride == 1 && to.col_stride == 1;
-            let most = match by_rows {
-                true if stream => STREAM_COLS,
+            let most = if stream {
+                STREAM_COLS
+            } else if by_rows && method.rng().is_some() {
                 // Whole draws of the generator.
-                true if method.rng().is_some() => TILE_COLS.max(WORD_GROUPS * pattern.m()),
-                _ => TILE_COLS,
+                TILE_COLS.max(WORD_GROUPS * pattern.m())
+            } else {
+                TILE_COLS
             };
             let cols = a.cols.next_multiple_of(16).clamp(16, most);
             let rows = TILE / cols;

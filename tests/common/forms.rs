@@ -10,6 +10,7 @@ use spnm::{
 const UNTOUCHED: (f32, u8) = (777.0, 0xA5);
 
 /// A matrix (row-major), a method, and what they give: values and indices without slack.
+#[derive(Clone, Copy)]
 pub struct Pruned<'a> {
     pub p: Pattern,
     pub method: Method,
@@ -25,6 +26,20 @@ struct Padded {
     values: Vec<f32>,
     meta: Vec<u8>,
     ld: (usize, usize),
+}
+
+impl<'a> Pruned<'a> {
+    /// What `packed` holds, and the same as a dense matrix, which products do without.
+    pub fn new(
+        packed: &'a Compressed,
+        method: Method,
+        source: &'a [f32],
+        dense: &'a [f32],
+    ) -> Self {
+        let view = packed.as_ref();
+        let (p, shape) = (view.pattern(), (view.rows(), view.cols()));
+        Self { p, method, shape, source, values: packed.values(), meta: packed.meta(), dense }
+    }
 }
 
 impl Pruned<'_> {

@@ -20,6 +20,7 @@ const DRAW: usize = CHUNK * BAND;
 const DRAWS: usize = 8;
 /// The rows that they serve, one word a group.
 pub(super) const TALL: usize = DRAWS * BAND;
+
 /// Rows that go through all chunks before the next: those of a 4 KiB page of each column of A, so that TLB entries, of
 /// these pages and of those of the values, are used up before others replace them.
 const BLOCK: usize = 1024;
@@ -216,11 +217,16 @@ impl Band {
         self.words.wrapping_add(self.chunks * (draw * DRAW + strip * CHUNK * L::COUNT))
     }
 
-    /// Where the indices of group `g` of a strip of `count` rows are kept until they are packed: its first word's place.
+    /// The words of group `g` of a strip.
     #[inline(always)]
-    const fn code(&self, g: usize, strip: usize, count: usize) -> *mut u32 {
-        let at = self.chunks * strip * CHUNK + self.offset + g - self.first;
-        self.words.wrapping_add(at * count)
+    const fn word<L: Lanes>(&self, draw: usize, strip: usize, g: usize) -> *mut u32 {
+        self.drawn::<L>(draw, strip).wrapping_add((self.offset + g - self.first) * L::COUNT)
+    }
+
+    /// Where the indices of group `g` of a strip are kept until they are packed: in place of its first words.
+    #[inline(always)]
+    const fn code<L: Lanes>(&self, strip: usize, g: usize) -> *mut u32 {
+        self.word::<L>(0, strip, g)
     }
 
     /// Draws the words of `count` groups from `first` on, and those beside them in the chunks that begin at `from`.
@@ -331,8 +337,7 @@ impl Band {
                 let picked = unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        let at = (self.offset + g - self.first + t) * L::COUNT;
-                        *word = l.load_u(self.drawn::<L>(draw, strip).add(at));
+                        *word = l.load_u(self.word::<L>(draw, strip, g + t));
                     }
                     let picked = E::select::<L, N, M>(l, job.selector, x, drawn);
                     for k in 0..N {
@@ -341,7 +346,7 @@ impl Band {
                     picked
                 };
                 // SAFETY: in place of the words of this group, which has gone by.
-                unsafe { l.store_u(self.code(g + t, strip, L::COUNT), picked.code) };
+                unsafe { l.store_u(self.code::<L>(strip, g + t), picked.code) };
             }
         }
         if let Some(dense) = &job.dense {
@@ -389,7 +394,7 @@ impl Band {
             unsafe {
                 let mut codes = if bit.is_multiple_of(32) { l.splat_u(0) } else { l.load_u(word) };
                 loop {
-                    let code = l.load_u(self.code(g, strip, L::COUNT));
+                    let code = l.load_u(self.code::<L>(strip, g));
                     codes = l.or_u(codes, l.shl(code, (bit % 32) as u32));
                     g += 1;
                     bit += bits;
@@ -425,7 +430,7 @@ impl Band {
                 kept[k] = unsafe { l.load(tile.add(k * BAND + first)) };
             }
             // SAFETY: a vector of indices.
-            let code = unsafe { l.load_u(self.code(g, strip, L::COUNT)) };
+            let code = unsafe { l.load_u(self.code::<L>(strip, g)) };
             let x: [_; M] = spread(l, kept, code);
             for i in 0..M.min(job.cols - g * M) {
                 let to = dense.entry(self.row + first, g * M + i);
