@@ -105,7 +105,7 @@ pub fn prune(
         _ => (group::band(pattern), TILE / group::band(pattern) / 16 * 16),
     };
     for_each_tile(options, to, tile, |row, col, rows, cols| {
-        let mut tile = KeptTile::new();
+        let mut tile: KeptTile = KeptTile::new();
         let target = tile.target(pattern, rows, cols);
         let part = (row..row + rows, col..col + cols);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
@@ -120,21 +120,21 @@ pub fn prune(
     Ok(())
 }
 
-/// Room for the compressed form of a tile, row by row without gaps.
-pub(super) struct KeptTile {
+/// Room for the compressed form of a tile of so many times 16 entries, row by row without gaps.
+pub(super) struct KeptTile<const SIXTEENS: usize = { TILE / 16 }> {
     // n <= m / 2 values and at most two bits of metadata an entry.
-    values: MaybeUninit<[f32; TILE / 2]>,
-    meta: MaybeUninit<[u8; TILE / 4]>,
+    values: MaybeUninit<[[f32; 8]; SIXTEENS]>,
+    meta: MaybeUninit<[[u8; 4]; SIXTEENS]>,
 }
 
-impl KeptTile {
+impl<const SIXTEENS: usize> KeptTile<SIXTEENS> {
     pub(super) const fn new() -> Self {
         Self { values: MaybeUninit::uninit(), meta: MaybeUninit::uninit() }
     }
 
     /// Where what is kept of `rows` x `cols` entries goes, a short last group counted whole.
     pub(super) fn target(&mut self, p: Pattern, rows: usize, cols: usize) -> Target {
-        assert!(rows * cols.next_multiple_of(p.m()) <= TILE, "a tile");
+        assert!(rows * cols.next_multiple_of(p.m()) <= 16 * SIXTEENS, "a tile");
         let (values, meta) = (self.values.as_mut_ptr().cast(), self.meta.as_mut_ptr().cast());
         Target::new(values, p.row_values(cols), meta, p.row_meta(cols))
     }
@@ -303,11 +303,12 @@ pub(super) unsafe fn expand_tile(
     }
 }
 
-/// The rows of a tile, columns contiguous; rows that share indices go together, or all do.
+/// The rows of a tile, columns contiguous, without a buffer on the stack; rows that share indices go
+/// together, or all do.
 ///
 /// # Safety
 /// As [`expand_tile`].
-unsafe fn expand_rows(
+pub(super) unsafe fn expand_rows(
     kernels: Level,
     a: CompressedRef<'_>,
     begun: usize,

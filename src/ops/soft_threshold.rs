@@ -1,13 +1,13 @@
 //! The factor of the soft threshold.
 
 use super::compress::compress_block;
-use super::prune::{KeptTile, expand_tile};
+use super::prune::{KeptTile, expand_rows};
 use super::reduce::{SIDE, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::Level;
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 
 /// Rows of a tile that are pruned on the stack at a time.
@@ -80,15 +80,14 @@ fn soft_threshold(
 ) -> [f32; ENTRIES] {
     assert!(entries.len() <= ENTRIES && cols <= SIDE, "a part of a tile");
     let (rows, side) = (entries.len() / SIDE, SIDE.cast_signed());
-    let mut tile = KeptTile::new();
+    let mut tile = KeptTile::<{ ENTRIES / 16 }>::new();
     let mut pruned = [0.0; ENTRIES];
     // SAFETY: rows of these entries and as many to be written; what is kept is written before it is read.
     unsafe {
         let a = MatRef::from_raw_parts(entries.as_ptr(), rows, cols, side, 1);
         let target = tile.target(pattern, rows, cols);
         compress_block(kernels, pattern, Method::SoftThreshold, a, (0, 0), target);
-        let out = MatMut::from_raw_parts(pruned.as_mut_ptr(), rows, cols, side, 1).output();
-        expand_tile(kernels, tile.kept(pattern, rows, cols), 0, out, false);
+        expand_rows(kernels, tile.kept(pattern, rows, cols), 0, pruned.as_mut_ptr(), side);
     }
     pruned
 }
