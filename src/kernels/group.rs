@@ -5,6 +5,7 @@
 //! that came out. None of what is here depends on the pattern: indices have become columns.
 
 use super::Init;
+use std::ops::Range;
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const GROUP_VECTORS: [usize; 5] = [8, 4, 3, 2, 1];
@@ -75,7 +76,8 @@ pub(crate) type GatherFn = unsafe fn(&GatherJob);
 pub(crate) struct GroupTileJob {
     pub(crate) values: *const f32,
     pub(crate) ld_values: usize,
-    /// Of each kept entry its row of B; a row of them for each group of rows of A.
+    /// Of each kept entry its row of B; a row of them for each group of rows of A. [`COLUMNS_AHEAD`] more may be read, and
+    /// count for nothing.
     pub(crate) columns: *const u32,
     pub(crate) ld_columns: usize,
     pub(crate) count: usize,
@@ -90,7 +92,7 @@ pub(crate) struct GroupTileJob {
     /// Columns of C that lie in the panel.
     pub(crate) cols: usize,
     pub(crate) init: Init,
-    /// What is fetched into the cache meanwhile.
+    /// What is fetched into the cache meanwhile, by the kernels that do.
     pub(crate) ahead: Ahead,
 }
 
@@ -101,11 +103,25 @@ pub(crate) struct Ahead {
     pub(crate) stride: isize,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+    /// How many rows are fetched with each row of C.
+    pub(crate) each: usize,
 }
 
+impl Ahead {
+    /// Some of its rows, fetched with so many rows of C.
+    pub(crate) fn part(&self, rows: Range<usize>, with: usize) -> Self {
+        let offset = rows.start.cast_signed().wrapping_mul(self.stride);
+        let (data, rows) = (self.data.wrapping_offset(offset), rows.len());
+        Self { data, rows, each: rows.div_ceil(with), ..*self }
+    }
+}
+
+/// Kept entries from one to that whose row of B is fetched with it.
+pub(crate) const COLUMNS_AHEAD: usize = 8;
+
 /// # Safety
-/// The CPU has the kernel's instruction set; values, columns and the rows of the panel that they name
-/// are readable at the full width; `cols`, at most that width, columns of each row of C are writable,
+/// The CPU has the kernel's instruction set; values, columns, so many more of the last, and the rows of the panel that the
+/// job's own name are readable at the full width; `cols`, at most that width, columns of each row of C are writable,
 /// and readable unless `init` is `Zero`; C overlaps nothing.
 pub(crate) type GroupTileFn = unsafe fn(&GroupTileJob);
 
@@ -120,6 +136,8 @@ pub(crate) struct GroupKernels {
     pub(crate) tile: [GroupTileFn; GROUP_VECTORS.len()],
     /// The most rows that each of them holds in registers.
     pub(crate) rows: [usize; GROUP_VECTORS.len()],
+    /// Whether the micro-kernels fetch what is [`Ahead`].
+    pub(crate) ahead: bool,
 }
 
 /// The functions and the table of one level, beside [`kernel_table`](super::kernel_table).
@@ -147,24 +165,29 @@ macro_rules! group_table {
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn group_tile<const R: usize, const V: usize>(job: &GroupTileJob) {
+        unsafe fn group_tile<const R: usize, const V: usize, const AHEAD: bool>(
+            job: &GroupTileJob,
+        ) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::group::tile::<_, R, V>($lanes, job) }
+            unsafe { generic::group::tile::<_, R, V, AHEAD>($lanes, job) }
         }
 
-        const GROUP: GroupKernels = GroupKernels {
-            norms: group_norms,
-            nonzeros: group_nonzeros,
-            gather: group_gather,
-            tile: [
-                group_tile::<$r8, 8>,
-                group_tile::<$r4, 4>,
-                group_tile::<$r3, 3>,
-                group_tile::<$r2, 2>,
-                group_tile::<$r1, 1>,
-            ],
-            rows: [$r8, $r4, $r3, $r2, $r1],
-        };
+        const fn group_kernels<const AHEAD: bool>() -> GroupKernels {
+            GroupKernels {
+                norms: group_norms,
+                nonzeros: group_nonzeros,
+                gather: group_gather,
+                tile: [
+                    group_tile::<$r8, 8, AHEAD>,
+                    group_tile::<$r4, 4, AHEAD>,
+                    group_tile::<$r3, 3, AHEAD>,
+                    group_tile::<$r2, 2, AHEAD>,
+                    group_tile::<$r1, 1, AHEAD>,
+                ],
+                rows: [$r8, $r4, $r3, $r2, $r1],
+                ahead: AHEAD,
+            }
+        }
     };
 }
 pub(crate) use group_table;

@@ -540,7 +540,7 @@ macro_rules! kernel_table {
             transposable,
             dot,
             tensor: TENSOR,
-            group: GROUP,
+            group: group_kernels::<false>(),
         };
     };
 }

@@ -17,9 +17,10 @@ pub(super) fn level_if(halves: bool) -> Option<Level> {
 }
 
 /// The level on CPUs that execute 512 bits as two halves: their multiply-adds of 256 bits do as much a cycle, and
-/// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. See
-/// `benches/README.md`.
-pub(super) static KERNELS_OF_HALVES: Kernels = Kernels { tiles: &super::avx2::TILES, ..TABLE };
+/// load from a first-level cache what those of 512 bits do not quite. Where B is not packed, wide panels win. In groups of
+/// rows the next panel of B is fetched meanwhile. See `benches/README.md`.
+pub(super) static KERNELS_OF_HALVES: Kernels =
+    Kernels { tiles: &super::avx2::TILES, group: group_kernels::<true>(), ..TABLE };
 
 // The features are those of pulp's `V4` token, so that its intrinsics inline.
 super::kernel_table! {

@@ -2,10 +2,11 @@
 //! micro-kernel of the product.
 
 use super::Lanes;
-use super::lanes::{LINE, MAX_LANES, copy_elements};
+use super::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::Init;
 use crate::kernels::group::{
-    Ahead, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+    Ahead, COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE,
+    NormJob,
 };
 use std::mem::MaybeUninit;
 
@@ -13,10 +14,9 @@ use std::mem::MaybeUninit;
 const OCTET: usize = 8;
 /// Below so many kept entries prefetches are not interleaved with them.
 const SHORT: usize = 64;
-/// Vectors of C from which on the rows of B that are multiplied `AHEAD` kept entries later are fetched, from a second-level
-/// cache: so many hide what that costs.
+/// Vectors of C from which on the rows of B that are multiplied [`COLUMNS_AHEAD`] kept entries later are fetched, from a
+/// second-level cache: so many hide what that costs.
 const MANY: usize = 24;
-const AHEAD: usize = 8;
 
 /// Columns `j ..` of row `i`, `count` of them, zeros behind.
 ///
@@ -311,9 +311,11 @@ unsafe fn gather_far<L: Lanes>(l: L, job: &GatherJob, first: usize) {
 /// The contract of [`GroupTileFn`](crate::kernels::group::GroupTileFn), with panels `V * COUNT` wide;
 /// R is at most 8.
 #[inline(always)]
-pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &GroupTileJob) {
+pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
+    l: L,
+    job: &GroupTileJob,
+) {
     let (mut first, mut columns) = (0, job.columns);
-    let mut fetch = Fetch::new(&job.ahead, job.rows);
     while first < job.rows {
         let rows = job.group.min(job.rows - first);
         let mut left = rows.div_ceil(R);
@@ -324,14 +326,14 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &
             // SAFETY: rows first + i .. first + i + block, at most R of them.
             unsafe {
                 match block {
-                    8.. if R >= 8 => rows_of::<L, 8, V>(l, job, first + i, columns, &mut fetch),
-                    7 if R >= 7 => rows_of::<L, 7, V>(l, job, first + i, columns, &mut fetch),
-                    6 if R >= 6 => rows_of::<L, 6, V>(l, job, first + i, columns, &mut fetch),
-                    5 if R >= 5 => rows_of::<L, 5, V>(l, job, first + i, columns, &mut fetch),
-                    4 if R >= 4 => rows_of::<L, 4, V>(l, job, first + i, columns, &mut fetch),
-                    3 if R >= 3 => rows_of::<L, 3, V>(l, job, first + i, columns, &mut fetch),
-                    2 if R >= 2 => rows_of::<L, 2, V>(l, job, first + i, columns, &mut fetch),
-                    _ => rows_of::<L, 1, V>(l, job, first + i, columns, &mut fetch),
+                    8.. if R >= 8 => rows_of::<L, 8, V, AHEAD>(l, job, first + i, columns),
+                    7 if R >= 7 => rows_of::<L, 7, V, AHEAD>(l, job, first + i, columns),
+                    6 if R >= 6 => rows_of::<L, 6, V, AHEAD>(l, job, first + i, columns),
+                    5 if R >= 5 => rows_of::<L, 5, V, AHEAD>(l, job, first + i, columns),
+                    4 if R >= 4 => rows_of::<L, 4, V, AHEAD>(l, job, first + i, columns),
+                    3 if R >= 3 => rows_of::<L, 3, V, AHEAD>(l, job, first + i, columns),
+                    2 if R >= 2 => rows_of::<L, 2, V, AHEAD>(l, job, first + i, columns),
+                    _ => rows_of::<L, 1, V, AHEAD>(l, job, first + i, columns),
                 }
             }
             i += block;
@@ -342,53 +344,24 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(l: L, job: &
     }
 }
 
-/// Prefetches a few lines at each step: a core has few line-fill buffers, and while distant lines fill them all, the panels of
-/// B, which are near, wait behind them.
-struct Fetch {
-    row: *const f32,
-    stride: isize,
-    /// Rows that are left, lines of a row, and which of them is next.
-    rows: usize,
-    lines: usize,
-    line: usize,
-    /// Lines at a time.
-    each: usize,
-}
-
-impl Fetch {
-    /// All of it in so many `steps`.
-    #[inline(always)]
-    const fn new(ahead: &Ahead, steps: usize) -> Self {
-        let &Ahead { data: row, stride, rows, cols } = ahead;
-        let lines = cols.div_ceil(LINE);
-        Self { row, stride, rows, lines, line: 0, each: (rows * lines).div_ceil(steps) }
-    }
-
-    #[inline(always)]
-    fn step<L: Lanes>(&mut self, l: L) {
-        for _ in 0..self.each {
-            if self.rows == 0 {
-                return;
-            }
-            l.prefetch(self.row.wrapping_add(self.line * LINE));
-            self.line += 1;
-            if self.line == self.lines {
-                (self.line, self.rows) = (0, self.rows - 1);
-                self.row = self.row.wrapping_offset(self.stride);
-            }
-        }
+/// Fetches what is ahead with row `i` of C, a little at a time: a core has few line-fill buffers, and while distant lines fill
+/// them all, the panels of B, which are near, wait behind them.
+#[inline(always)]
+fn fetch<L: Lanes>(l: L, &Ahead { data, stride, rows, cols, each }: &Ahead, i: usize) {
+    for row in (i * each..rows).take(each) {
+        let row = data.wrapping_offset(row.cast_signed().wrapping_mul(stride));
+        l.prefetch_lines(false, row, cols);
     }
 }
 
 /// # Safety
 /// As [`tile`]; rows `first .. first + R` must exist, and the columns be theirs.
 #[inline(always)]
-unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
+unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
     l: L,
     job: &GroupTileJob,
     first: usize,
     columns: *const u32,
-    fetch: &mut Fetch,
 ) {
     let width = V * L::COUNT;
     let (mut c, mut ldc) =
@@ -436,20 +409,21 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize>(
     }
     let parts = if job.count < SHORT { 1 } else { R };
     let mut k = 0;
-    let last = job.count.saturating_sub(1);
     for part in 0..parts {
         for r in part..part + R / parts {
             // One of the next rows of C.
             let next = c.wrapping_offset((R + r).cast_signed().wrapping_mul(ldc)).cast_const();
             l.prefetch_lines(false, next, width);
-            fetch.step(l);
+            if AHEAD {
+                fetch(l, &job.ahead, first + r);
+            }
         }
         let end = job.count * (part + 1) / parts;
         while k < end {
-            // SAFETY: column and values k; the row of B that the column names.
+            // SAFETY: column and values k, and the column of a later entry; the row of B that the former names.
             unsafe {
                 if R * V >= MANY {
-                    let next = *columns.add((k + AHEAD).min(last)) as usize;
+                    let next = *columns.add(k + COLUMNS_AHEAD) as usize;
                     l.prefetch_lines(false, job.b.wrapping_add(next * width), width);
                 }
                 let b = job.b.wrapping_add(*columns.add(k) as usize * width);

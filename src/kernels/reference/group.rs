@@ -116,4 +116,5 @@ pub(super) const GROUP: GroupKernels = GroupKernels {
     gather,
     tile: [tile::<8>, tile::<4>, tile::<3>, tile::<2>, tile::<1>],
     rows: [8; 5],
+    ahead: false,
 };

@@ -2,7 +2,7 @@
 //! panel of a micro-kernel of its own.
 
 use super::{Block, Buffers, Panel, Product, Staged, TileOfC};
-use crate::kernels::group::{Ahead, GroupTileJob};
+use crate::kernels::group::{Ahead, COLUMNS_AHEAD, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
 use std::ops::Range;
@@ -27,8 +27,8 @@ impl Product<'_> {
         let p = self.pattern;
         let ld_columns = p.row_values(k.len());
         if !k.is_empty() {
-            let columns_made = p.meta_rows(rows.len()) * ld_columns * size_of::<u32>();
-            debug_assert!(columns_made <= self.layout.columns);
+            let made = p.meta_rows(rows.len()) * ld_columns;
+            debug_assert!((made + COLUMNS_AHEAD) * size_of::<u32>() <= self.layout.columns);
             for shared in 0..p.meta_rows(rows.len()) {
                 // SAFETY: a row of staged metadata, and one of the columns, of which there are as many.
                 unsafe {
@@ -36,6 +36,8 @@ impl Product<'_> {
                     columns_of(p, meta, k.len(), columns.add(shared * ld_columns));
                 }
             }
+            // SAFETY: the layout has room for these behind the last.
+            unsafe { columns.add(made).write_bytes(0, COLUMNS_AHEAD) };
         }
         let (wide, last) = (self.blocking.panels.packed, cols.end);
         for first in cols.clone().step_by(wide) {
@@ -86,9 +88,10 @@ impl Product<'_> {
 
     /// Rows `k`, columns `cols` of B, which are packed next, where its rows are contiguous.
     fn ahead(&self, k: Range<usize>, cols: Range<usize>) -> Ahead {
-        let rows = if self.b.col_stride == 1 { k.len() } else { 0 };
+        let fetched = self.kernels.group.ahead && self.b.col_stride == 1;
+        let rows = if fetched { k.len() } else { 0 };
         let data = self.b.address(k.start, cols.start);
-        Ahead { data, stride: self.b.row_stride, rows, cols: cols.len() }
+        Ahead { data, stride: self.b.row_stride, rows, cols: cols.len(), each: rows }
     }
 
     /// Where each panel of `cols` columns begins, and the panel.
@@ -129,16 +132,11 @@ impl Product<'_> {
         // Each panel fetches its share.
         let share = |col: usize| job.ahead.rows * col.min(job.cols) / job.cols;
         self.each_panel(job.cols, |col, Panel { place, width }| {
-            let offset = share(col).cast_signed().wrapping_mul(job.ahead.stride);
             let job = GroupTileJob {
                 b: job.b.wrapping_add(col * depth).wrapping_sub(begun * width),
                 c: job.c.wrapping_add(col),
                 cols: width.min(job.cols - col),
-                ahead: Ahead {
-                    data: job.ahead.data.wrapping_offset(offset),
-                    rows: share(col + width) - share(col),
-                    ..job.ahead
-                },
+                ahead: job.ahead.part(share(col)..share(col + width), job.rows),
                 ..job
             };
             // SAFETY: the caller's promise.

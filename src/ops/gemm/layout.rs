@@ -1,5 +1,6 @@
 //! The working memory of a thread: how much of what.
 
+use crate::kernels::group::COLUMNS_AHEAD;
 use crate::ops::blocking::{Blocking, Extent, padding};
 use crate::ops::scratch::lines;
 use crate::pattern::Pattern;
@@ -49,7 +50,7 @@ impl Layout {
             },
             meta: if form == Form::Whole { lines(indices * pattern.row_meta(staged)) } else { 0 },
             columns: if pattern.group() > 1 && form != Form::InPlace {
-                lines(indices * kept * size_of::<u32>())
+                lines((indices * kept + COLUMNS_AHEAD) * size_of::<u32>())
             } else {
                 0
             },
