@@ -21,13 +21,17 @@ if(_spnm_shared AND NOT TARGET spnm::spnm)
 endif()
 
 if(_spnm_archive AND NOT TARGET spnm::spnm_static)
-  # What Rust's standard library needs.
-  find_package(Threads REQUIRED)
+  # What Rust's standard library needs, which rustc has told to spnm.pc.
+  get_filename_component(_spnm_libs "${_spnm_archive}" DIRECTORY)
+  file(STRINGS "${_spnm_libs}/pkgconfig/spnm.pc" _spnm_libs REGEX "^Libs.private:")
+  string(REGEX REPLACE "^Libs.private: *" "" _spnm_libs "${_spnm_libs}")
+  separate_arguments(_spnm_libs)
   add_library(spnm::spnm_static STATIC IMPORTED)
   set_target_properties(spnm::spnm_static PROPERTIES
     IMPORTED_LOCATION "${_spnm_archive}"
     INTERFACE_INCLUDE_DIRECTORIES "${_spnm_include}"
-    INTERFACE_LINK_LIBRARIES "Threads::Threads;gcc_s;${CMAKE_DL_LIBS};m;c")
+    INTERFACE_LINK_LIBRARIES "${_spnm_libs}")
+  unset(_spnm_libs)
 endif()
 
 unset(_spnm_shared CACHE)
