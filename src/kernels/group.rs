@@ -131,7 +131,8 @@ pub(crate) struct GroupKernels {
     pub(crate) norms: NormFn,
     /// 1 where one of them is not zero, else 0.
     pub(crate) nonzeros: NormFn,
-    pub(crate) gather: GatherFn,
+    /// For values that are near, and for such as are far away.
+    pub(crate) gather: [GatherFn; 2],
     /// By [`GROUP_VECTORS`].
     pub(crate) tile: [GroupTileFn; GROUP_VECTORS.len()],
     /// The most rows that each of them holds in registers.
@@ -159,9 +160,9 @@ macro_rules! group_table {
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn group_gather(job: &GatherJob) {
+        unsafe fn group_gather<const FAR: bool>(job: &GatherJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::group::gather($lanes, job) }
+            unsafe { generic::group::gather::<_, FAR>($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -176,7 +177,7 @@ macro_rules! group_table {
             GroupKernels {
                 norms: group_norms,
                 nonzeros: group_nonzeros,
-                gather: group_gather,
+                gather: [group_gather::<false>, group_gather::<true>],
                 tile: [
                     group_tile::<$r8, 8, AHEAD>,
                     group_tile::<$r4, 4, AHEAD>,

@@ -91,7 +91,7 @@ pub fn compress(
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let many = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
     let stream = many && to.pattern.group() == 1;
-    let target = Target { tall: tall(a), ..Target::of(out) };
+    let target = Target { far: far(a), tall: tall(a), ..Target::of(out) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
@@ -113,6 +113,8 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
+    /// Whether it is more than a second-level cache holds, or what goes there.
+    pub(super) far: bool,
     /// See [`CompressJob::tall`] and [`room`](CompressJob::room).
     pub(super) tall: bool,
     pub(super) room: *mut f32,
@@ -125,10 +127,10 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
-    /// What is read again soon, and not streamed, of an A that is not [`tall`].
+    /// What is read again soon, and not streamed, of an A that is neither [`far`] nor [`tall`].
     pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
         let room = std::ptr::null_mut();
-        Self { values, ld_values, meta, ld_meta, tall: false, room, dense: None }
+        Self { values, ld_values, meta, ld_meta, far: false, tall: false, room, dense: None }
     }
 
     /// Dense columns, contiguous as those of A are. `stream` as in [`DenseColumns`].
@@ -161,11 +163,15 @@ impl Target {
     }
 }
 
-/// Whether columns of A are so many that they come from beyond a second-level cache, and so far apart, a multiple of four lines,
+/// Whether A comes from beyond a second-level cache.
+pub(super) fn far(a: MatRef<'_>) -> bool {
+    a.rows.saturating_mul(a.cols) >= FAR_FROM
+}
+
+/// Whether columns of A come from beyond a second-level cache, and are so far apart, a multiple of four lines,
 /// that those of a chunk share few sets of a first-level one. (Measured where lines are fetched into the former.)
 pub(super) fn tall(a: MatRef<'_>) -> bool {
-    let far = a.rows.saturating_mul(a.cols) >= FAR_FROM;
-    a.row_stride == 1 && a.col_stride % 64 == 0 && far && cpu().far_into_l2
+    a.row_stride == 1 && a.col_stride % 64 == 0 && far(a) && cpu().far_into_l2
 }
 
 /// Does `work` with the room of a call that streams values.

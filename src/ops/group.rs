@@ -17,7 +17,9 @@ const PART: usize = 8192;
 const COLS: usize = 1024;
 /// Eight groups of every pattern: the indices of so many columns fill whole bytes.
 const BYTES: usize = 8 * 16;
-/// Rows that are pruned at a time, whole groups of them: where columns are contiguous, a cache line of each.
+/// Rows of at most this number of lines of each column go together.
+const LINES: usize = 2;
+/// Whole groups of rows that, where columns are contiguous, have a cache line of each.
 pub(super) const fn band(pattern: Pattern) -> usize {
     let group = pattern.group();
     if group < Line::LEN { Line::LEN / group * group } else { group }
@@ -36,7 +38,10 @@ pub(super) unsafe fn compress_block(
     at: (usize, usize),
     target: Target,
 ) {
-    let rows = if a.col_stride == 1 { pattern.group() } else { band(pattern) };
+    let rows = match band(pattern) {
+        _ if a.col_stride == 1 => pattern.group(),
+        band => (LINES * Line::LEN / band).max(1) * band,
+    };
     let cols = (PART / rows).min(COLS) / BYTES * BYTES;
     let work = |row: usize, col: usize| {
         let (last, end) = (a.rows.min(row + rows), a.cols.min(col + cols));
@@ -44,7 +49,8 @@ pub(super) unsafe fn compress_block(
         unsafe {
             let part = a.part(row..last, col..end);
             let at = (at.0 + row, at.1 + col);
-            compress_part(kernels, pattern, method, part, at, target.part(pattern, row, col));
+            let target = target.part(pattern, row, col);
+            compress_part(kernels, pattern, method, part, at, target);
         }
     };
     // In the order of memory.
@@ -69,7 +75,7 @@ unsafe fn compress_part(
     at: (usize, usize),
     target: Target,
 ) {
-    let mut tile = [const { MaybeUninit::<f32>::uninit() }; PART];
+    let mut tile = [const { MaybeUninit::<Line>::uninit() }; PART / Line::LEN];
     let a = if a.col_stride == 1 {
         a
     } else {
@@ -82,7 +88,8 @@ unsafe fn compress_part(
         // SAFETY: one group of the part's rows.
         unsafe {
             let target = target.part(pattern, row, 0);
-            compress_group(kernels, pattern, method, a.part(rows, 0..a.cols), at, target);
+            let a = a.part(rows, 0..a.cols);
+            compress_group(kernels, pattern, method, a, at, target);
         }
     }
 }
@@ -115,8 +122,8 @@ unsafe fn compress_group(
 ) {
     let rng = method.rng().unwrap_or_default();
     let m = pattern.m() as u64;
-    let mut norms = [const { MaybeUninit::<f32>::uninit() }; COLS];
-    let mut kept = [const { MaybeUninit::<f32>::uninit() }; COLS / 2];
+    let mut norms = [const { MaybeUninit::<Line>::uninit() }; COLS / Line::LEN];
+    let mut kept = [const { MaybeUninit::<Line>::uninit() }; COLS / 2 / Line::LEN];
     let mut columns = [const { MaybeUninit::<u32>::uninit() }; COLS / 2];
     let (norms, kept, columns) =
         (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), columns.as_mut_ptr().cast());
@@ -150,7 +157,7 @@ unsafe fn compress_group(
             dense: None,
         });
         let count = columns_of(pattern, target.meta, cols, columns);
-        (kernels.group.gather)(&GatherJob {
+        kernels.group.gather[usize::from(target.far)](&GatherJob {
             a: data,
             row_stride,
             rows,

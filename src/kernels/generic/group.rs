@@ -237,12 +237,13 @@ fn scaled<L: Lanes>(l: L, x: L::F, factor: L::F) -> L::F {
     l.select(l.eq(factor, factor), y, l.splat(f32::NAN))
 }
 
-/// The kept entries of every row, times what the method made of their norm over that norm.
+/// The kept entries of every row, times what the method made of their norm over that norm. Where values are far away, the
+/// lines of as many rows below are fetched: the next group's.
 ///
 /// # Safety
 /// The contract of [`GatherFn`](crate::kernels::group::GatherFn).
 #[inline(always)]
-pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
+pub(crate) unsafe fn gather<L: Lanes, const FAR: bool>(l: L, job: &GatherJob) {
     let mut k = 0;
     // SAFETY: vectors of kept entries; entries and values of every row.
     unsafe {
@@ -251,6 +252,9 @@ pub(crate) unsafe fn gather<L: Lanes>(l: L, job: &GatherJob) {
             for i in 0..job.rows {
                 let x = near.of(l, job.row(i));
                 l.store(job.values.add(i * job.ld_values + k), scaled(l, x, factor));
+                if FAR {
+                    l.prefetch(job.values.wrapping_add((i + job.rows) * job.ld_values + k));
+                }
             }
             k += L::COUNT;
         }

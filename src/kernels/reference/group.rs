@@ -113,7 +113,7 @@ unsafe fn tile<const V: usize>(job: &GroupTileJob) {
 pub(super) const GROUP: GroupKernels = GroupKernels {
     norms,
     nonzeros,
-    gather,
+    gather: [gather; 2],
     tile: [tile::<8>, tile::<4>, tile::<3>, tile::<2>, tile::<1>],
     rows: [8; 5],
     ahead: false,
