@@ -7,7 +7,7 @@ mod tests;
 use super::compress::{STREAM_FROM, Target, compress_block};
 use super::keep::keepable;
 use super::{Method, Options, check, copies, group};
-use crate::compressed::CompressedRef;
+use crate::compressed::{CompressedRef, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
@@ -121,6 +121,7 @@ pub fn prune(
 }
 
 /// Room for the compressed form of a tile of so many times 16 entries, row by row without gaps.
+#[repr(C, align(64))] // Vectors of values do not straddle lines.
 pub(super) struct KeptTile<const SIXTEENS: usize = { TILE / 16 }> {
     // n <= m / 2 values and at most two bits of metadata an entry.
     values: MaybeUninit<[[f32; 8]; SIXTEENS]>,
@@ -289,7 +290,7 @@ pub(super) unsafe fn expand_tile(
         return;
     }
     debug_assert!(a.rows * a.cols <= TILE);
-    let mut rows = MaybeUninit::<[f32; TILE]>::uninit();
+    let mut rows = MaybeUninit::<[Line; TILE / Line::LEN]>::uninit();
     let (rows, stride) = (rows.as_mut_ptr().cast::<f32>(), a.cols.cast_signed());
     // SAFETY: the buffer holds the tile; then as above.
     unsafe {

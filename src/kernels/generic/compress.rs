@@ -23,12 +23,15 @@ fn aligned(group: u32, count: usize) -> (u32, usize, usize) {
     (group - offset, offset as usize, chunks)
 }
 
-/// Memory that need not be cleared first.
-pub(super) const fn uninit<T, const LEN: usize>() -> [MaybeUninit<T>; LEN] {
-    [const { MaybeUninit::uninit() }; LEN]
+/// Memory that need not be cleared first, from the beginning of a line on: vectors in it do not straddle lines.
+#[repr(align(64))]
+pub(super) struct Room<T, const LEN: usize>([MaybeUninit<T>; LEN]);
+
+pub(super) const fn uninit<T, const LEN: usize>() -> Room<T, LEN> {
+    Room([const { MaybeUninit::uninit() }; LEN])
 }
 
 #[inline(always)]
-pub(super) fn pointer<T, const LEN: usize>(memory: &mut [MaybeUninit<T>; LEN]) -> *mut T {
-    memory.as_mut_ptr().cast()
+pub(super) fn pointer<T, const LEN: usize>(room: &mut Room<T, LEN>) -> *mut T {
+    room.0.as_mut_ptr().cast()
 }

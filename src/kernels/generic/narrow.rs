@@ -1,17 +1,16 @@
 //! The product with few columns: rows of A in lanes.
 
 use super::Lanes;
-use super::compress::{pointer, uninit};
+use super::compress::{Room, pointer, uninit};
 use super::lanes::{MAX_LANES, copy_square};
 use super::shared::Shared;
 use crate::kernels::{Init, NarrowJob};
 use crate::pattern::index_bits;
-use std::mem::MaybeUninit;
 
 /// Elements of the largest square of lanes.
 const SQUARE: usize = MAX_LANES * MAX_LANES;
 /// Room for it: rows of COUNT elements.
-type Square<T> = [MaybeUninit<T>; SQUARE];
+type Square<T> = Room<T, SQUARE>;
 
 /// The lane method: the elements of COUNT rows of C, one to a lane, stay in registers while the kept
 /// entries of those rows go by, k ascending. Values and indices are transposed first; then every lane
@@ -115,7 +114,7 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     let kept = job.groups * N;
     // A vector of words of a row's indices at a time.
     let chunk = L::COUNT * 32 / index_bits(M);
-    let mut words = [uninit::<u32, SQUARE>(); S];
+    let mut words = [const { uninit::<u32, SQUARE>() }; S];
     // What is copied of A at its edges.
     let mut copy = uninit::<f32, SQUARE>();
     let copy = pointer(&mut copy);
