@@ -76,8 +76,8 @@ pub(crate) type GatherFn = unsafe fn(&GatherJob);
 pub(crate) struct GroupTileJob {
     pub(crate) values: *const f32,
     pub(crate) ld_values: usize,
-    /// Of each kept entry its row of B; a row of them for each group of rows of A. [`COLUMNS_AHEAD`] more may be read, and
-    /// count for nothing.
+    /// Of each kept entry its row of B; a row of them for each group of rows of A. [`COLUMNS_AHEAD`] more are read, to
+    /// fetch what they name.
     pub(crate) columns: *const u32,
     pub(crate) ld_columns: usize,
     pub(crate) count: usize,
@@ -120,9 +120,9 @@ impl Ahead {
 pub(crate) const COLUMNS_AHEAD: usize = 8;
 
 /// # Safety
-/// The CPU has the kernel's instruction set; values, columns, so many more of the last, and the rows of the panel that the
-/// job's own name are readable at the full width; `cols`, at most that width, columns of each row of C are writable,
-/// and readable unless `init` is `Zero`; C overlaps nothing.
+/// The CPU has the kernel's instruction set; values, columns (and [`COLUMNS_AHEAD`] more, whatever they are) and the rows of
+/// the panel that the kept entries' columns name are readable, the latter at the full width; `cols`, at most that width,
+/// columns of each row of C are writable, and readable unless `init` is `Zero`; C overlaps nothing.
 pub(crate) type GroupTileFn = unsafe fn(&GroupTileJob);
 
 /// The kernels of one level.

@@ -5,7 +5,7 @@
 //!
 //! - reads and writes nothing outside the rows and columns that the job names: no over-read, no
 //!   write of padding, any alignment (elements are read and written unaligned);
-//! - returns the bits that [`reference`] returns, whatever its instruction set and lane count;
+//! - returns the bits that [`reference`](mod@reference) returns, whatever its instruction set and lane count;
 //! - treats a short last group as if it were padded with zeros.
 //!
 //! Kernels are compiled with `#[target_feature]` and may be called only where the CPU has the features, which a

@@ -113,7 +113,7 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
-    /// Whether it is more than a second-level cache holds, or what goes there.
+    /// See [`far`].
     pub(super) far: bool,
     /// See [`CompressJob::tall`] and [`room`](CompressJob::room).
     pub(super) tall: bool,
@@ -163,8 +163,8 @@ impl Target {
     }
 }
 
-/// Whether A comes from beyond a second-level cache.
-pub(super) fn far(a: MatRef<'_>) -> bool {
+/// Whether A comes from beyond a second-level cache, and what is kept of it goes there.
+fn far(a: MatRef<'_>) -> bool {
     a.rows.saturating_mul(a.cols) >= FAR_FROM
 }
 

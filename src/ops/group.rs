@@ -17,7 +17,7 @@ const PART: usize = 8192;
 const COLS: usize = 1024;
 /// Eight groups of every pattern: the indices of so many columns fill whole bytes.
 const BYTES: usize = 8 * 16;
-/// Rows of at most this number of lines of each column go together.
+/// Where columns are contiguous, rows that have no more than so many lines of each go together.
 const LINES: usize = 2;
 /// Whole groups of rows that, where columns are contiguous, have a cache line of each.
 pub(super) const fn band(pattern: Pattern) -> usize {
