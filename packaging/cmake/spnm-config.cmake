@@ -22,8 +22,8 @@ endif()
 
 if(_spnm_archive AND NOT TARGET spnm::spnm_static)
   # What Rust's standard library needs, which rustc has told to spnm.pc.
-  get_filename_component(_spnm_libs "${_spnm_archive}" DIRECTORY)
-  file(STRINGS "${_spnm_libs}/pkgconfig/spnm.pc" _spnm_libs REGEX "^Libs.private:")
+  get_filename_component(_spnm_libdir "${_spnm_archive}" DIRECTORY)
+  file(STRINGS "${_spnm_libdir}/pkgconfig/spnm.pc" _spnm_libs REGEX "^Libs.private:")
   string(REGEX REPLACE "^Libs.private: *" "" _spnm_libs "${_spnm_libs}")
   separate_arguments(_spnm_libs)
   add_library(spnm::spnm_static STATIC IMPORTED)
@@ -31,6 +31,7 @@ if(_spnm_archive AND NOT TARGET spnm::spnm_static)
     IMPORTED_LOCATION "${_spnm_archive}"
     INTERFACE_INCLUDE_DIRECTORIES "${_spnm_include}"
     INTERFACE_LINK_LIBRARIES "${_spnm_libs}")
+  unset(_spnm_libdir)
   unset(_spnm_libs)
 endif()
 

@@ -49,8 +49,7 @@ pub(super) unsafe fn compress_block(
         unsafe {
             let part = a.part(row..last, col..end);
             let at = (at.0 + row, at.1 + col);
-            let target = target.part(pattern, row, col);
-            compress_part(kernels, pattern, method, part, at, target);
+            compress_part(kernels, pattern, method, part, at, target.part(pattern, row, col));
         }
     };
     // In the order of memory.
@@ -88,8 +87,7 @@ unsafe fn compress_part(
         // SAFETY: one group of the part's rows.
         unsafe {
             let target = target.part(pattern, row, 0);
-            let a = a.part(rows, 0..a.cols);
-            compress_group(kernels, pattern, method, a, at, target);
+            compress_group(kernels, pattern, method, a.part(rows, 0..a.cols), at, target);
         }
     }
 }

@@ -120,22 +120,24 @@ pub fn prune(
     Ok(())
 }
 
-/// Room for the compressed form of a tile of so many times 16 entries, row by row without gaps.
-#[repr(C, align(64))] // Vectors of values do not straddle lines.
-pub(super) struct KeptTile<const SIXTEENS: usize = { TILE / 16 }> {
+/// Entries that keep a line of values at most.
+pub(super) const OF_A_LINE: usize = 2 * Line::LEN;
+
+/// Room for the compressed form of a tile of so many times [`OF_A_LINE`] entries, row by row without gaps.
+pub(super) struct KeptTile<const LINES: usize = { TILE / OF_A_LINE }> {
     // n <= m / 2 values and at most two bits of metadata an entry.
-    values: MaybeUninit<[[f32; 8]; SIXTEENS]>,
-    meta: MaybeUninit<[[u8; 4]; SIXTEENS]>,
+    values: MaybeUninit<[Line; LINES]>,
+    meta: MaybeUninit<[[u8; OF_A_LINE / 4]; LINES]>,
 }
 
-impl<const SIXTEENS: usize> KeptTile<SIXTEENS> {
+impl<const LINES: usize> KeptTile<LINES> {
     pub(super) const fn new() -> Self {
         Self { values: MaybeUninit::uninit(), meta: MaybeUninit::uninit() }
     }
 
     /// Where what is kept of `rows` x `cols` entries goes, a short last group counted whole.
     pub(super) fn target(&mut self, p: Pattern, rows: usize, cols: usize) -> Target {
-        assert!(rows * cols.next_multiple_of(p.m()) <= 16 * SIXTEENS, "a tile");
+        assert!(rows * cols.next_multiple_of(p.m()) <= OF_A_LINE * LINES, "a tile");
         let (values, meta) = (self.values.as_mut_ptr().cast(), self.meta.as_mut_ptr().cast());
         Target::new(values, p.row_values(cols), meta, p.row_meta(cols))
     }

@@ -1,7 +1,7 @@
 //! The factor of the soft threshold.
 
 use super::compress::compress_block;
-use super::prune::{KeptTile, expand_rows};
+use super::prune::{KeptTile, OF_A_LINE, expand_rows};
 use super::reduce::{SIDE, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
@@ -80,7 +80,7 @@ fn soft_threshold(
 ) -> [f32; ENTRIES] {
     assert!(entries.len() <= ENTRIES && cols <= SIDE, "a part of a tile");
     let (rows, side) = (entries.len() / SIDE, SIDE.cast_signed());
-    let mut tile = KeptTile::<{ ENTRIES / 16 }>::new();
+    let mut tile = KeptTile::<{ ENTRIES / OF_A_LINE }>::new();
     let mut pruned = [0.0; ENTRIES];
     // SAFETY: rows of these entries and as many to be written; what is kept is written before it is read.
     unsafe {

@@ -1,7 +1,7 @@
 //! Which N of M entries stay and what they become: the mathematics of pruning, a group to a lane.
 //!
-//! The M entries of [`COUNT`](super::Lanes::COUNT) groups sit in M vectors, so that everything is lane-wise; the few branches are the
-//! same for all groups. [`reference`](crate::kernels::reference) says it in scalar code.
+//! The M entries of [`COUNT`](super::Lanes::COUNT) groups sit in M vectors, so that everything is lane-wise; the few
+//! branches are the same for all groups. [`reference`](crate::kernels::reference) says it in scalar code.
 
 use super::Lanewise;
 use crate::kernels::Selector;
