@@ -70,26 +70,29 @@ pub(crate) struct CompressJob {
     /// Where the values are more than caches hold, and may be written past them: room for [`STREAM_ROOM`] of them, which
     /// rows carry from line to line. Else null.
     pub(crate) room: *mut f32,
-    /// Where the pruned entries go, zeros between them, instead of values and metadata. (Kernels of contiguous rows do not
-    /// know it.)
-    pub(crate) dense: Option<DenseColumns>,
+    /// Where the pruned entries go, zeros between them, instead of values and metadata.
+    pub(crate) dense: Option<Dense>,
 }
 
-/// A dense output, columns contiguous.
+/// A dense output.
 #[derive(Clone, Copy)]
-pub(crate) struct DenseColumns {
+pub(crate) struct Dense {
+    /// Its rows are contiguous, and those of A; or else its columns are.
+    pub(crate) by_rows: bool,
     pub(crate) data: *mut f32,
+    pub(crate) row_stride: isize,
     pub(crate) col_stride: isize,
-    /// It is more than caches hold, and may be written past them; columns begin with lines of memory.
+    /// Its columns are more than caches hold, and may be written past them: they begin with lines of memory.
     pub(crate) stream: bool,
 }
 
-impl DenseColumns {
+impl Dense {
     /// The address of entry (i, j).
     #[inline(always)]
     pub(crate) fn entry(&self, i: usize, j: usize) -> *mut f32 {
+        let down = i.cast_signed().wrapping_mul(self.row_stride);
         let across = j.cast_signed().wrapping_mul(self.col_stride);
-        self.data.wrapping_add(i).wrapping_offset(across)
+        self.data.wrapping_offset(down.wrapping_add(across))
     }
 }
 
@@ -327,10 +330,14 @@ impl Selector {
     }
 }
 
-/// The place of a method in the table of a pattern that does not have it: refused in `ops`, once.
+/// The place of a kernel in the table of a pattern that does not have it: `ops` refuses the method, or takes another way.
 pub(crate) unsafe fn no_such_kernel(_: &CompressJob) {
-    unreachable!("`ops` refuses the method for this pattern");
+    unreachable!("no kernel of this pattern");
 }
+
+/// The largest m of which contiguous rows are pruned to dense rows at once: to compress longer groups, and to expand them
+/// then, costs no more.
+pub(crate) const DENSE_ROWS: usize = 4;
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
@@ -339,6 +346,8 @@ pub(crate) const TILE_VECTORS: [usize; 4] = [8, 4, 2, 1];
 pub(crate) struct PatternKernels {
     /// Rows of A contiguous; by [`Selector::words`].
     pub(crate) compress_rows: [CompressFn; 3],
+    /// Rows of A and of a dense output contiguous; by [`Selector::words`]; for m up to [`DENSE_ROWS`].
+    pub(crate) prune_rows: [CompressFn; 3],
     /// Any strides, made for columns of A contiguous; by [`Selector::words`].
     pub(crate) compress_cols: [CompressFn; 3],
     pub(crate) expand: ExpandFn,
@@ -427,7 +436,13 @@ macro_rules! kernel_table {
         $(#[target_feature(enable = $features)])?
         unsafe fn compress_rows<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::compress::rows::<_, E, N, M>($lanes, job, &SHARED) }
+            unsafe { generic::compress::rows::<_, E, N, M, false>($lanes, job, &SHARED) }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn prune_rows<E: Estimator, const N: usize, const M: usize>(job: &CompressJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::compress::rows::<_, E, N, M, true>($lanes, job, &SHARED) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -501,6 +516,15 @@ macro_rules! kernel_table {
                     compress_rows::<Mvue, N, M>,
                     if N == 2 { compress_rows::<MvueApprox, 2, M> } else { no_such_kernel },
                 ],
+                prune_rows: if const { M <= $crate::kernels::DENSE_ROWS } {
+                    [
+                        prune_rows::<Fixed, N, M>,
+                        prune_rows::<Mvue, N, M>,
+                        if N == 2 { prune_rows::<MvueApprox, 2, M> } else { no_such_kernel },
+                    ]
+                } else {
+                    [no_such_kernel; 3]
+                },
                 compress_cols: [
                     compress_cols::<Fixed, N, M>,
                     compress_cols::<Mvue, N, M>,

@@ -9,7 +9,7 @@ use crate::compressed::{CompressedMut, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CompressJob, DenseColumns, Level, RngKey, STREAM_ROOM};
+use crate::kernels::{CompressJob, Dense, Level, RngKey, STREAM_ROOM};
 use crate::matrix::{MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -119,7 +119,7 @@ pub(super) struct Target {
     pub(super) tall: bool,
     pub(super) room: *mut f32,
     /// See [`CompressJob::dense`].
-    pub(super) dense: Option<DenseColumns>,
+    pub(super) dense: Option<Dense>,
 }
 
 // SAFETY: pointers to memory of which each task writes rows of its own, or, of rows that it shares with others, whole bytes of
@@ -133,11 +133,20 @@ impl Target {
         Self { values, ld_values, meta, ld_meta, far: false, tall: false, room, dense: None }
     }
 
-    /// Dense columns, contiguous as those of A are. `stream` as in [`DenseColumns`].
-    pub(super) fn dense(out: Output<'_>, stream: bool) -> Self {
+    /// Dense rows, contiguous as those of A are, which are not [`few`].
+    pub(super) fn dense_rows(out: Output<'_>) -> Self {
+        Self::dense(out, true, false)
+    }
+
+    /// Dense columns, contiguous as those of A are. `stream` as in [`Dense`].
+    pub(super) fn dense_columns(out: Output<'_>, stream: bool) -> Self {
+        Self::dense(out, false, stream)
+    }
+
+    fn dense(out: Output<'_>, by_rows: bool, stream: bool) -> Self {
         let nothing = Self::new(std::ptr::null_mut(), 0, std::ptr::null_mut(), 0);
-        let (data, col_stride) = (out.data(), out.col_stride);
-        Self { dense: Some(DenseColumns { data, col_stride, stream }), ..nothing }
+        let (data, MatRef { row_stride, col_stride, .. }) = (out.data(), *out);
+        Self { dense: Some(Dense { by_rows, data, row_stride, col_stride, stream }), ..nothing }
     }
 
     /// The rows of an output.
@@ -221,9 +230,16 @@ pub(super) unsafe fn compress_block(
         dense: target.dense,
     };
     let of = kernels.of(pattern);
-    let few = a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes;
-    let by_rows = a.col_stride == 1 && !few && target.dense.is_none();
-    let by_storage = if by_rows { &of.compress_rows } else { &of.compress_cols };
+    let by_storage = match target.dense {
+        Some(dense) if dense.by_rows => &of.prune_rows,
+        None if a.col_stride == 1 && !few(kernels, pattern, a) => &of.compress_rows,
+        _ => &of.compress_cols,
+    };
     // SAFETY: the caller's promise.
     unsafe { by_storage[job.selector.words()](&job) };
+}
+
+/// Whether rows go side by side, one to a lane, even where they are contiguous.
+pub(super) fn few(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
+    a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes
 }

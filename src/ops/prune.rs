@@ -1,6 +1,7 @@
 //! Dense forms of pruned matrices.
 
 mod columns;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +83,10 @@ pub fn prune(
     let by_columns = a.row_stride == 1 && to.row_stride == 1 && a.rows > 1;
     if by_columns && pattern.group() == 1 {
         columns::prune(options, kernels, (method, pattern), a, to);
+        return Ok(());
+    }
+    if rows::apply(kernels, pattern, a) {
+        rows::prune(options, kernels, (method, pattern), a, to);
         return Ok(());
     }
     let by_rows = pattern.group() == 1 && a.col_stride == 1 && to.col_stride == 1;

@@ -185,6 +185,7 @@ unsafe fn dot(x: &[f32], y: &[f32], sums: &mut [f64; LANES]) {
 const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
     PatternKernels {
         compress_rows: [compress::<N, M>; 3],
+        prune_rows: [compress::<N, M>; 3],
         compress_cols: [compress::<N, M>; 3],
         expand: expand::<N, M>,
         narrow: narrow::<N, M>,

@@ -8,7 +8,7 @@ use crate::kernels::generic::expand::spread;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
 use crate::kernels::generic::philox::COUNTERS;
 use crate::kernels::generic::shared::Shared;
-use crate::kernels::{CompressJob, DenseColumns};
+use crate::kernels::{CompressJob, Dense};
 use crate::pattern::index_bits;
 use std::ops::Range;
 
@@ -48,7 +48,9 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
     let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut lines));
     // What rows carry is of a chunk for the next one.
     let block = if groups > CHUNK { stream.rows_of_block(BLOCK) } else { BLOCK };
-    let line = rows_before_line(job).filter(|_| lead.is_some() || (L::STREAMS && job.tall));
+    // (Dense entries may be those of A, and must not be pruned twice.)
+    let twice = job.dense.is_none() && (lead.is_some() || (L::STREAMS && job.tall));
+    let line = rows_before_line(job).filter(|_| twice);
     let mut done = 0;
     while done < job.rows {
         let rows = next_rows(job.rows, line, block, done);
@@ -415,7 +417,7 @@ impl Band {
     unsafe fn write_columns<L: Lanes, const N: usize, const M: usize>(
         &self,
         l: L,
-        (job, dense): (&CompressJob, &DenseColumns),
+        (job, dense): (&CompressJob, &Dense),
         g: usize,
         tile: *const f32,
     ) {

@@ -1,8 +1,9 @@
 //! Rows of A contiguous: groups in lanes.
 
-use super::{CHUNK, aligned};
+use super::{CHUNK, aligned, pointer, uninit};
 use crate::kernels::generic::Lanes;
-use crate::kernels::generic::estimators::Estimator;
+use crate::kernels::generic::estimators::{Estimator, Selection};
+use crate::kernels::generic::expand::spread;
 use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended};
 use crate::kernels::generic::shared::Shared;
@@ -18,16 +19,26 @@ const AHEAD: usize = PAGE;
 /// Pages that are touched together, so that their TLB misses overlap.
 const PAGES: usize = 4;
 
-/// Rows of A contiguous (`col_stride` 1): a group to a lane, neighbouring groups in neighbouring lanes.
+/// Rows of A contiguous (`col_stride` 1): a group to a lane, neighbouring groups in neighbouring lanes. If `DENSE`, the
+/// pruned entries are written, to contiguous rows, too, instead of values and metadata.
 ///
 /// # Safety
-/// The contract of [`CompressFn`](crate::kernels::CompressFn); `job.col_stride` must be 1.
+/// The contract of [`CompressFn`](crate::kernels::CompressFn); `job.col_stride` must be 1, and there is a dense output by
+/// rows if `DENSE`, else none.
 #[inline(always)]
-pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+pub(crate) unsafe fn rows<
+    L: Lanes,
+    E: Estimator,
+    const N: usize,
+    const M: usize,
+    const DENSE: bool,
+>(
     l: L,
     job: &CompressJob,
     shared: &Shared,
 ) {
+    // Elements of the output for each group.
+    let each = if DENSE { M } else { N };
     let bits = N * index_bits(M);
     let groups = job.cols.div_ceil(M);
     // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
@@ -36,7 +47,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     // Indices, and room for their bytes where a row ends within a chunk.
     let (mut codes, mut bytes) = ([0u32; CHUNK], [0u8; 4 * CHUNK]);
     // The last groups of a row, as many in every row, where they are no whole vector: zeros behind them stay.
-    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], [0.0; 8 * MAX_LANES]);
+    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], uninit::<f32, { 16 * MAX_LANES }>());
+    let kept = pointer(&mut kept);
     // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
     let meanwhile =
         E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
@@ -46,13 +58,11 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
     let gap = job.row_stride.wrapping_sub(job.cols.cast_signed());
     let in_order = (0..PAGE.cast_signed()).contains(&gap);
     for i in 0..job.rows {
-        // SAFETY: row i of A, of the values and of the metadata.
-        let (a, values, meta) = unsafe {
-            (
-                job.a.offset(i.cast_signed() * job.row_stride),
-                job.values.add(i * job.ld_values),
-                job.meta.add(i * job.ld_meta),
-            )
+        let a = job.a.wrapping_offset(i.cast_signed() * job.row_stride);
+        let meta = job.meta.wrapping_add(i * job.ld_meta);
+        let out = match &job.dense {
+            Some(dense) if DENSE => dense.entry(i, 0),
+            _ => job.values.wrapping_add(i * job.ld_values),
         };
         let row = job.row0 + i as u32;
         let mut first = 0;
@@ -65,23 +75,25 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             let ahead = row_ahead.cast_signed().wrapping_mul(job.row_stride);
             let ahead = job.a.wrapping_offset(ahead).wrapping_add(col_ahead);
             if in_order {
-                touch_pages::<L, N, M>(l, ahead, values.wrapping_add(first * N));
+                touch_pages::<L, M>(l, ahead, out.wrapping_add(first * each), each);
             }
             if meanwhile && (first + CHUNK) * M <= job.cols {
                 let group = job.group0 + first as u32;
                 let last = first + CHUNK >= groups;
                 // (Of no use after the last row.)
                 let after = if last { (row + 1, job.group0) } else { (row, group + CHUNK as u32) };
-                // SAFETY: a chunk of whole groups; two chunks of words; a chunk of codes, and its bytes.
+                // SAFETY: a chunk of whole groups, and room for it; two chunks of words; a chunk of codes, and its bytes.
                 unsafe {
                     if !drawn {
                         (shared.words_of_row)(&job.key, row, group, 0, now);
                     }
-                    let (a, values) = (a.add(first * M), values.add(first * N));
-                    let chunk = Chunk { selector: job.selector, a, values, ahead };
+                    let (a, out) = (a.add(first * M), out.add(first * each));
                     let codes = codes.as_mut_ptr();
-                    chunk.select::<L, E, N, M>(l, &job.key, after, (now, next), codes);
-                    pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
+                    let chunk = Chunk::<DENSE> { selector: job.selector, a, out, codes, ahead };
+                    chunk.select::<L, E, N, M>(l, &job.key, after, (now, next));
+                    if !DENSE {
+                        pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
+                    }
                 }
                 std::mem::swap(&mut now, &mut next);
                 drawn = true;
@@ -110,8 +122,8 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
             let mut v = 0;
             while v < count {
                 let g = first + v;
-                // SAFETY: offset < CHUNK, v + COUNT <= CHUNK; the entries and values of the groups
-                // from g on that exist, COUNT of them where all are whole.
+                // SAFETY: offset < CHUNK, v + COUNT <= CHUNK; the entries of the groups from g on that exist, COUNT of them
+                // where all are whole, and room for what is kept of them.
                 unsafe {
                     let mut drawn = [l.splat_u(0); 2];
                     for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
@@ -119,23 +131,29 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     }
                     let codes = codes.as_mut_ptr().add(v);
                     let whole = (g + L::COUNT) * M <= job.cols;
-                    let (mut from, mut to) = (a.add(g * M), values.add(g * N));
+                    let (mut from, mut to) = (a.add(g * M), out.add(g * each));
                     if !whole {
                         copy_elements(from, padded.as_mut_ptr(), job.cols - g * M);
-                        (from, to) = (padded.as_ptr(), kept.as_mut_ptr());
+                        (from, to) = (padded.as_ptr(), kept);
                     }
-                    some_groups::<L, E, N, M>(l, job.selector, from, drawn, to, codes);
+                    let x = l.load_runs::<M>(from);
+                    put::<L, N, M, DENSE>(l, E::select(l, job.selector, x, drawn), to, codes);
                     l.prefetch_lines(true, ahead.wrapping_add(v * M), L::COUNT * M);
                     if !whole {
-                        copy_elements(to, values.add(g * N), (groups - g) * N);
+                        let count = if DENSE { job.cols - g * M } else { (groups - g) * N };
+                        copy_elements(kept, out.add(g * each), count);
                     }
                 }
                 v += L::COUNT;
             }
-            // SAFETY: `first` is a multiple of 64, so this is where its byte begins; the bytes of
-            // `count` groups are written.
+            first += CHUNK;
+            if DENSE {
+                continue;
+            }
+            // SAFETY: the chunk begins with a multiple of 64 groups, so this is where its byte begins; the bytes of `count`
+            // groups are written.
             unsafe {
-                let target = meta.add(first / 8 * bits);
+                let target = meta.add((first - CHUNK) / 8 * bits);
                 codes[count..].fill(0);
                 let whole = count == CHUNK;
                 pack::<L, N, M>(l, codes.as_ptr(), if whole { target } else { bytes.as_mut_ptr() });
@@ -144,29 +162,24 @@ pub(crate) unsafe fn rows<L: Lanes, E: Estimator, const N: usize, const M: usize
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, len);
                 }
             }
-            first += CHUNK;
         }
     }
 }
 
 /// When the entries at `ahead` begin a run of [`PAGES`] pages, prefetches a line of each page of the next run, and of the pages
-/// that their kept values go to. What is kept of the entries [`AHEAD`] before goes to `values`.
+/// that what is kept of them goes to, `each` elements of a group. What is kept of the entries [`AHEAD`] before goes to `out`.
 #[inline(always)]
-fn touch_pages<L: Lanes, const N: usize, const M: usize>(
-    l: L,
-    ahead: *const f32,
-    values: *const f32,
-) {
+fn touch_pages<L: Lanes, const M: usize>(l: L, ahead: *const f32, out: *const f32, each: usize) {
     let begun = ahead.addr() / size_of::<f32>() % (PAGES * PAGE);
     if begun >= CHUNK * M {
         return;
     }
     let behind = PAGES * PAGE - begun;
-    let values = values.wrapping_add((AHEAD + behind) * N / M);
+    let out = out.wrapping_add((AHEAD + behind) * each / M);
     for page in 0..PAGES {
         l.prefetch_far(ahead.wrapping_add(behind + page * PAGE));
-        if page * M < PAGES * N {
-            l.prefetch_far(values.wrapping_add(page * PAGE));
+        if page * M < PAGES * each {
+            l.prefetch_far(out.wrapping_add(page * PAGE));
         }
     }
 }
@@ -182,42 +195,44 @@ const fn in_pairs<L: Lanes>(m: usize) -> bool {
     m == 4 || (m == 8 && L::REGISTERS >= 32)
 }
 
-/// Selects of `COUNT` whole groups.
+/// Writes what is kept of `COUNT` groups: values and codes, or entries if `DENSE`.
 ///
 /// # Safety
-/// `COUNT` groups must be readable at `a`, and room for their values and codes.
+/// There is room for them.
 #[inline(always)]
-unsafe fn some_groups<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+unsafe fn put<L: Lanes, const N: usize, const M: usize, const DENSE: bool>(
     l: L,
-    selector: Selector,
-    a: *const f32,
-    drawn: [L::U; 2],
-    values: *mut f32,
+    picked: Selection<L, N>,
+    out: *mut f32,
     codes: *mut u32,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let picked = E::select::<L, N, M>(l, selector, l.load_runs::<M>(a), drawn);
-        l.store_u(codes, picked.code);
-        l.store_runs::<N>(values, picked.values);
+        if DENSE {
+            l.store_runs::<M>(out, spread(l, picked.values, picked.code));
+        } else {
+            l.store_u(codes, picked.code);
+            l.store_runs::<N>(out, picked.values);
+        }
     }
 }
 
-/// A chunk of whole groups of a row, and where its values go.
-struct Chunk {
+/// A chunk of whole groups of a row, and where what is kept of it goes: see [`put`].
+struct Chunk<const DENSE: bool> {
     selector: Selector,
     a: *const f32,
-    values: *mut f32,
+    out: *mut f32,
+    codes: *mut u32,
     /// As many entries to fetch.
     ahead: *const f32,
 }
 
-impl Chunk {
+impl<const DENSE: bool> Chunk<DENSE> {
     /// Selects by the words at `now`, and draws those of `after`, which is (row, group), into `next`: neither waits for
     /// the other, and each alone would wait for its own results.
     ///
     /// # Safety
-    /// The entries, room for the values, and a chunk of words, twice, and of codes.
+    /// The entries, room for what is kept, and a chunk of words, twice, and of codes.
     #[inline(always)]
     unsafe fn select<L: Lanes, E: Estimator, const N: usize, const M: usize>(
         &self,
@@ -225,7 +240,6 @@ impl Chunk {
         key: &RngKey,
         (row, group): (u32, u32),
         (now, next): (*const u32, *mut u32),
-        codes: *mut u32,
     ) {
         for part in 0..16 / L::COUNT {
             let mut counters = row_begun(l, key, (row, group, 0), part);
@@ -236,18 +250,12 @@ impl Chunk {
                     // SAFETY: v + COUNT <= CHUNK, or v + 2 * COUNT of every second.
                     unsafe {
                         if !in_pairs::<L>(M) {
+                            let x = l.load_runs::<M>(self.a.add(v * M));
                             let drawn = [l.load_u(now.add(v)), l.splat_u(0)];
-                            let (a, values) = (self.a.add(v * M), self.values.add(v * N));
-                            some_groups::<L, E, N, M>(
-                                l,
-                                self.selector,
-                                a,
-                                drawn,
-                                values,
-                                codes.add(v),
-                            );
+                            let picked = E::select(l, self.selector, x, drawn);
+                            self.put::<L, N, M>(l, v, picked);
                         } else if $q % 2 == 0 {
-                            self.two::<L, E, N, M>(l, v, now, codes);
+                            self.two::<L, E, N, M>(l, v, now);
                         }
                     }
                     counters = counters.rounds::<$from, $to>(l, key);
@@ -273,7 +281,6 @@ impl Chunk {
         l: L,
         v: usize,
         words: *const u32,
-        codes: *mut u32,
     ) {
         let at = [v, v + L::COUNT];
         // SAFETY: the caller's promise.
@@ -292,10 +299,25 @@ impl Chunk {
                 for k in 0..N {
                     values[k] = picked.values[k][h];
                 }
-                l.store_u(codes.add(at[h]), picked.code[h]);
-                l.store_runs::<N>(self.values.add(at[h] * N), values);
+                self.put::<L, N, M>(l, at[h], Selection { values, code: picked.code[h] });
             }
         }
+    }
+
+    /// Writes what is kept of groups `v .. v + COUNT`.
+    ///
+    /// # Safety
+    /// As [`select`](Self::select), of these groups.
+    #[inline(always)]
+    unsafe fn put<L: Lanes, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        v: usize,
+        picked: Selection<L, N>,
+    ) {
+        let each = if DENSE { M } else { N };
+        // SAFETY: the caller's promise.
+        unsafe { put::<L, N, M, DENSE>(l, picked, self.out.add(v * each), self.codes.add(v)) };
     }
 }
 
