@@ -17,7 +17,7 @@
  *   things are wrong, do not rely on which is reported.
  * - Nothing prints, aborts or exits. One exception: Rust's standard library ends a process that has not even a
  *   few hundred bytes of memory left, in spnm_pool_create, in spnm_build_info, and in the first call that reads
- *   SPNM_MAX_ISA where that is set.
+ *   SPNM_MAX_ISA where that is set. So does glibc in a thread's first call, where the library was loaded by dlopen.
  * - What a caller must guarantee: pointers that are not NULL point to what their type says, and to as much of
  *   it as the sizes and strides say; a pool is alive; while a call runs, no other thread writes its
  *   inputs or touches its outputs.
@@ -210,10 +210,10 @@
  * probability p = |x|/s + sum over the other entries y of |y|/s |x|/(s - |y|) and becomes x / p; two random
  * words per group. A group with at most 2 non-zeros is kept as it is. It exists so that published runs can be
  * repeated: SPNM_MVUE is unbiased too, has less variance (this up to twice as much) and costs less.
- * Where rounding carries the second draw past what the first has left (sums of a few subnormals; for m > 4, where
- * the first drew the last entry, a few of 2^23 second draws), a group holds its last index twice, as the
- * definition of the bits has it: up to about one group in 10^6 where last entries dominate, fewer elsewhere.
- * spnm_validate then reports it, spnm_gemm adds it twice, spnm_decompress writes it once.
+ * Where rounding carries the second draw past what the first has left, a group holds its last index twice, as the
+ * definition of the bits has it: up to a tenth of the groups whose magnitudes sum to a few units of 2^-149, and, for
+ * m > 4, up to about one group in 10^6 where last entries dominate. spnm_validate then reports it, spnm_gemm adds
+ * it twice, spnm_decompress writes it once. And entries that together are less than 3e-39 are lost, a bias of that much.
  */
 #define SPNM_MVUE_APPROX 3
 
@@ -545,8 +545,9 @@ const char *spnm_last_error(void);
  *
  * After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
  * the work alone, and may be freed. In a process with threads, make one call before the first fork, such
- * as spnm_compress of a small matrix with NULL options: otherwise a child that is forked while another
- * thread is inside the very first call waits for ever for the one-time initialisation.
+ * as spnm_compress of a small matrix with NULL options (and of spnm_build_info, if children call that): otherwise
+ * a child that is forked while another thread is inside the very first call waits for ever for the one-time
+ * initialisation.
  *
  * Output:  *pool, written on success alone
  * Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64

@@ -49,7 +49,7 @@ static FORKS: AtomicUsize = AtomicUsize::new(0);
 #[cfg(unix)]
 fn count_forks() -> bool {
     use std::ffi::c_int;
-    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicBool;
     type Handler = Option<unsafe extern "C" fn()>;
     unsafe extern "C" {
         fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
@@ -57,9 +57,15 @@ fn count_forks() -> bool {
     unsafe extern "C" fn forked() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
-    static COUNTED: OnceLock<bool> = OnceLock::new();
+    // Nobody waits here, as the child of a fork would for a thread that it does not have; and want of memory passes. Two
+    // threads may both register the handler: all that matters is that a fork changes the count.
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+    if COUNTED.load(Ordering::Relaxed) {
+        return true;
+    }
     // SAFETY: as POSIX declares it; the handler does what is allowed in any child.
-    *COUNTED.get_or_init(|| unsafe { pthread_atfork(None, None, Some(forked)) } == 0)
+    let counted = unsafe { pthread_atfork(None, None, Some(forked)) } == 0;
+    COUNTED.fetch_or(counted, Ordering::Relaxed) || counted
 }
 
 #[cfg(not(unix))]
@@ -138,7 +144,7 @@ struct Queue {
     ended: bool,
 }
 
-/// A call under way, as its caller's stack has it.
+/// A call under way.
 #[derive(Debug)]
 struct Call {
     id: u64,

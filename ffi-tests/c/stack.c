@@ -36,21 +36,24 @@ static void compression(uint32_t n, uint32_t m, uint32_t group, int by_cols)
     free(kept.values), free(kept.meta);
 }
 
-/* So many values that they are written past the caches. */
+/* So many values, or dense entries, that they are written past the caches. */
 static void streamed(uint32_t n, uint32_t m, uint32_t group, int by_cols)
 {
-    enum { TALL = 4099, WIDE = 4096 };
-    if (m != 2 * n || group > 1 || !by_cols)
+    enum { TALL = 4099, WIDE = 4096, HALF = 2064 };
+    if (m != 2 * n || group > 1)
         return;
     float *large = calloc((size_t)TALL * WIDE, sizeof *large);
     if (!large)
         exit(2);
-    spnm_matrix av = view(large, TALL, WIDE, 1);
     spnm_rng rng = {1, 2, 0, m}; /* Words of two chunks for each. */
     spnm_compressed kept = common_compressed(TALL, WIDE, n, m);
+    spnm_matrix av = view(large, TALL, WIDE, by_cols), half = view(large, HALF, WIDE, by_cols);
     EXPECT(SPNM_OK, spnm_compress(&options, SPNM_MVUE, &rng, &av, &kept));
     if (n == 2)
         EXPECT(SPNM_OK, spnm_compress(&options, SPNM_MVUE_APPROX, &rng, &av, &kept));
+    EXPECT(SPNM_OK, spnm_prune(&options, SPNM_MVUE, &rng, n, m, 1, &half, &half));
+    kept.rows = HALF;
+    EXPECT(SPNM_OK, spnm_decompress(&options, &kept, &half));
     free(kept.values), free(kept.meta), free(large);
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 /// Threads, and the working memory that calls with them reuse. Opaque.
 pub struct spnm_pool {
     pub(super) pool: Pool,
-    /// Working memory that no call is using: one for each of the most calls that ever ran at once.
+    /// Working memory that no call is using: one for each of the most calls that ever ran at once. Not for the child of a fork.
     idle: Mutex<Vec<Scratch>>,
 }
 
@@ -42,8 +42,9 @@ impl spnm_pool {
 ///
 /// After fork() the child has none of the threads: there a pool of the parent lets the calling thread do
 /// the work alone, and may be freed. In a process with threads, make one call before the first fork, such
-/// as spnm_compress of a small matrix with NULL options: otherwise a child that is forked while another
-/// thread is inside the very first call waits for ever for the one-time initialisation.
+/// as spnm_compress of a small matrix with NULL options (and of spnm_build_info, if children call that): otherwise
+/// a child that is forked while another thread is inside the very first call waits for ever for the one-time
+/// initialisation.
 ///
 /// Output:  *pool, written on success alone
 /// Threads: the new threads start in the default floating-point environment, whatever the caller's (on x86-64
@@ -82,7 +83,11 @@ pub unsafe extern "C" fn spnm_pool_free(pool: *mut spnm_pool) {
     guard(|| {
         if !pool.is_null() {
             // SAFETY: made by `spnm_pool_create`, and not freed before: the caller's promise.
-            drop(unsafe { Box::from_raw(pool) });
+            let spnm_pool { pool, idle } = *unsafe { Box::from_raw(pool) };
+            if pool.is_forked() {
+                // Another thread of the parent may have been at work on it.
+                std::mem::forget(idle);
+            }
         }
         Ok(())
     });

@@ -75,10 +75,10 @@ pub const SPNM_MVUE: u32 = 2;
 /// probability p = |x|/s + sum over the other entries y of |y|/s |x|/(s - |y|) and becomes x / p; two random
 /// words per group. A group with at most 2 non-zeros is kept as it is. It exists so that published runs can be
 /// repeated: SPNM_MVUE is unbiased too, has less variance (this up to twice as much) and costs less.
-/// Where rounding carries the second draw past what the first has left (sums of a few subnormals; for m > 4, where
-/// the first drew the last entry, a few of 2^23 second draws), a group holds its last index twice, as the
-/// definition of the bits has it: up to about one group in 10^6 where last entries dominate, fewer elsewhere.
-/// spnm_validate then reports it, spnm_gemm adds it twice, spnm_decompress writes it once.
+/// Where rounding carries the second draw past what the first has left, a group holds its last index twice, as the
+/// definition of the bits has it: up to a tenth of the groups whose magnitudes sum to a few units of 2^-149, and, for
+/// m > 4, up to about one group in 10^6 where last entries dominate. spnm_validate then reports it, spnm_gemm adds
+/// it twice, spnm_decompress writes it once. And entries that together are less than 3e-39 are lost, a bias of that much.
 pub const SPNM_MVUE_APPROX: u32 = 3;
 /// method: the n largest magnitudes of each group (ties: the lower index), each less t, the largest one that is
 /// dropped: sign(x) (|x| - t). Continuous in A, for the weights of S-STE (arXiv 2409.09099);

@@ -181,6 +181,8 @@ pub fn recommend(
 ) -> Result<Option<Pattern>, Error> {
     let fits = max_relative_variance >= 0.0;
     check::value("max_relative_variance", max_relative_variance, fits, "at least 0")?;
+    // Whatever the data: the pattern with the most groups may be the one that meets the limit.
+    check::prunable(a, Pattern::N1M2.grouped(group)?)?;
     let mut patterns = [Pattern::N1M2; Pattern::ALL.len()];
     patterns.copy_from_slice(Pattern::ALL);
     // What is kept of the longest block, then the list's order.

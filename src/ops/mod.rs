@@ -63,10 +63,11 @@ pub enum Method {
     /// It exists so that published runs can be repeated: [`Mvue`](Method::Mvue) is unbiased too, has less
     /// variance (this up to twice as much) and costs less. A group with at most 2 non-zeros is returned as it is.
     ///
-    /// The definition of the bits can draw the last entry of a group twice: where rounding carries the second draw
-    /// past what the first has left, as in sums of a few subnormals and, for m above 4 where the first drew the last entry,
-    /// for a few of 2^23 second draws: in up to about one group in 10^6 where last entries dominate, in fewer elsewhere.
-    /// The group then holds that index twice, which [`validate`](crate::validate) reports,
+    /// The definition of the bits can draw the last entry of a group twice, where rounding carries the second draw
+    /// past what the first has left: in up to a tenth of the groups whose magnitudes sum to a few units of 2^-149, and, for
+    /// m above 4, in up to about one group in 10^6 where last entries dominate. And entries that together are less than 3e-39
+    /// beside an ordinary one are lost, a bias of that much.
+    /// A group of the former kind holds that index twice, which [`validate`](crate::validate) reports,
     /// [`gemm`](crate::gemm) adds twice and [`decompress`](crate::decompress) writes once.
     MvueApprox(Rng),
     /// The N largest magnitudes (ties: the lower index), each less t, the largest of the others:
