@@ -46,7 +46,7 @@ pub enum Error {
         rows: usize,
     },
 
-    /// Two operands, or an operand and the pattern, disagree about a size.
+    /// Two operands disagree about a size.
     #[error("{what} is {got}, but must be {expected}")]
     Shape {
         /// Which size of which argument.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Plain scalar code: the definition of the bits. Never chosen automatically.
+    /// Plain scalar code: the definition of the bits. Never chosen automatically, but where [`MAX_ISA_VARIABLE`] asks for it.
     Reference,
     /// Portable vectors (`wide`) at the target's baseline.
     Portable,

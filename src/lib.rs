@@ -40,8 +40,8 @@
 //!   written; an [`Error`] names the argument and the value, and outputs are untouched.
 //! - **No surprises.** No threads but those of a [`Pool`] that the caller passes. Computing allocates in nothing but a
 //!   [`Scratch`] that the caller keeps (but for a few bytes in the first call, to read `SPNM_MAX_ISA` where that is set),
-//!   and takes less than 112 KiB of the calling thread's stack where the crate is optimised. The only global state is what was detected of the CPU and,
-//!   from the first [`Pool`] on, a count of forks, by a handler that stays (`pthread_atfork`). Nothing is read or written
+//!   and takes less than 112 KiB of the calling thread's stack where the crate is optimised. The only global state is what was detected of the CPU and read of
+//!   the environment and, from the first [`Pool`] on, a count of forks, by a handler that stays (`pthread_atfork`). Nothing is read or written
 //!   outside a view. (What the C interface adds, its header says.)
 //!
 //! # When not to use it

@@ -56,6 +56,9 @@ macro_rules! constants {
             /// Every supported pattern, with indices of its own for each row.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
+        // What kernels and their buffers are made for.
+        $(const _: () = assert!(0 < $n && 2 * $n <= $m && $m <= 16);)*
+        $(const _: () = assert!(usize::is_power_of_two($n) && usize::is_power_of_two($m));)*
     };
 }
 for_each_pattern!(constants);

@@ -26,8 +26,8 @@ fn method_at(row: usize) -> Method {
 
 fn strides(order: Order) -> (isize, isize) {
     match order {
-        Order::Cols => (1, ROWS as isize),
-        _ => (COLS as isize, 1),
+        Order::Cols => (1, ROWS.cast_signed()),
+        _ => (COLS.cast_signed(), 1),
     }
 }
 
@@ -60,7 +60,7 @@ impl Want {
             compress(&options, method_at(row), part, packed.as_mut()).expect("compress");
             values.extend_from_slice(packed.values());
             meta.extend_from_slice(packed.meta());
-            let from = row * down as usize;
+            let from = row * down.cast_unsigned();
             let part = MatMut::new(&mut dense[from..], PART, COLS, down, across).expect("rows");
             prune_in_place(&options, method_at(row), p, part).expect("prune");
         }
@@ -92,7 +92,7 @@ fn past_line(data: &[f32], elements: usize) -> (Vec<f32>, usize) {
 
 #[test]
 fn large_matrices_are_pruned_as_their_parts_are() {
-    assert!(PART * COLS < 1 << 23 && ROWS * COLS / 2 >= 1 << 23);
+    const { assert!(PART * COLS < 1 << 23 && ROWS * COLS / 2 >= 1 << 23) };
     let data = Data::new(11).bells(ROWS * COLS);
     for order in [Order::Rows, Order::Cols] {
         let (a, begin) = past_line(&data, 1);

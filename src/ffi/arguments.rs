@@ -36,7 +36,7 @@ pub(super) struct Where<'a> {
 /// The size of [`spnm_options`] in the first release.
 const OPTIONS_SIZE_0: usize = offset_of!(spnm_options, pool) + size_of::<*mut spnm_pool>();
 /// More than any release will need: what is larger was never set.
-const OPTIONS_SIZE_MAX: usize = 1024;
+const STRUCT_SIZE_MAX: usize = 1024;
 
 impl<'a> Where<'a> {
     /// # Safety
@@ -48,7 +48,7 @@ impl<'a> Where<'a> {
         }
         // SAFETY: every version of the struct begins with its size.
         let size = unsafe { options.cast::<usize>().read_unaligned() };
-        if !(OPTIONS_SIZE_0..=OPTIONS_SIZE_MAX).contains(&size) {
+        if !(OPTIONS_SIZE_0..=STRUCT_SIZE_MAX).contains(&size) {
             return Err(Refused::value(SPNM_E_STRUCT_SIZE, "options->struct_size", size as u64));
         }
         // SAFETY: the struct has at least the fields of the first release, which are all so far.
@@ -97,7 +97,7 @@ impl<'a> Where<'a> {
 pub(super) unsafe fn room<T>(name: &'static str, pointer: *const T) -> Result<usize, Refused> {
     // SAFETY: the caller's promise.
     let size = unsafe { pointer.cast::<usize>().read_unaligned() };
-    if !(size_of::<T>()..=OPTIONS_SIZE_MAX).contains(&size) {
+    if !(size_of::<T>()..=STRUCT_SIZE_MAX).contains(&size) {
         return Err(Refused::value(SPNM_E_STRUCT_SIZE, name, size as u64));
     }
     Ok(size)
@@ -191,8 +191,7 @@ pub(super) fn pattern(n: u32, m: u32, group: u32) -> Result<Pattern, Refused> {
 pub(super) fn dtypes<const K: usize>(given: [(&'static str, u32); K]) -> Result<(), Refused> {
     given.into_iter().try_for_each(|(name, number)| match number {
         SPNM_F32 => Ok(()),
-        // Numbers that the header reserves.
-        SPNM_BF16 | SPNM_F16 => Err(Refused::value(SPNM_E_DTYPE, name, number)),
+        // SPNM_BF16 and SPNM_F16 among them.
         _ => Err(Refused::value(SPNM_E_DTYPE, name, number)),
     })
 }

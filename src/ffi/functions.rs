@@ -258,10 +258,9 @@ pub unsafe extern "C" fn spnm_validate(
 ///   caller cuts rows and columns of C into calls.
 /// Groups of rows: where g = a->group > 1 rows share indices, each row of B is loaded once for up to 8 of
 ///   them at a time; the bits are those of the chains above.
-/// Threads and memory: those of options->pool, or the calling thread. Working memory of a few hundred
-///   KiB a thread: with a pool it is kept there and reused. Without one it is less than 1 MiB, and kept for
-///   later calls of the process, of up to 16 threads at once; a call beyond that allocates and frees its
-///   own.
+/// Threads and memory: those of options->pool, or the calling thread. Working memory of less
+///   than 1 MiB a thread: with a pool it is kept there and reused. Without one it is kept for later calls of
+///   the process, of up to 16 threads at once; a call beyond that allocates and frees its own.
 /// Aliasing: c must not overlap b; views that interleave in one buffer (above) do not. Nor may c overlap
 ///   a->values or a->meta, as ranges of addresses.
 /// NaN: kept entries multiply, zeros that fill a group included; pruned ones do not, so a NaN or

@@ -55,8 +55,10 @@ pub const SPNM_E_PANIC: i32 = -14;
 /// dtype: IEEE binary32.
 pub const SPNM_F32: u32 = 0;
 /// dtype: bfloat16. Reserved: this release answers SPNM_E_DTYPE.
+#[expect(dead_code, reason = "refused like any other number; the header has it")]
 pub const SPNM_BF16: u32 = 1;
 /// dtype: IEEE binary16. Reserved: this release answers SPNM_E_DTYPE.
+#[expect(dead_code, reason = "refused like any other number; the header has it")]
 pub const SPNM_F16: u32 = 2;
 
 /// method: A already is N:M; take its non-zeros (NaN and infinity included) as they are, or fail

@@ -145,7 +145,9 @@ pub(crate) struct GroupKernels {
 macro_rules! group_table {
     (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r3:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
-        use $crate::kernels::group::{GatherJob, GroupKernels, GroupTileJob, NormJob};
+        use $crate::kernels::group::{
+            GROUP_VECTORS, GatherJob, GroupKernels, GroupTileJob, NormJob,
+        };
 
         $(#[target_feature(enable = $features)])?
         unsafe fn group_norms(job: &NormJob) {
@@ -179,11 +181,11 @@ macro_rules! group_table {
                 nonzeros: group_nonzeros,
                 gather: [group_gather::<false>, group_gather::<true>],
                 tile: [
-                    group_tile::<$r8, 8, AHEAD>,
-                    group_tile::<$r4, 4, AHEAD>,
-                    group_tile::<$r3, 3, AHEAD>,
-                    group_tile::<$r2, 2, AHEAD>,
-                    group_tile::<$r1, 1, AHEAD>,
+                    group_tile::<$r8, { GROUP_VECTORS[0] }, AHEAD>,
+                    group_tile::<$r4, { GROUP_VECTORS[1] }, AHEAD>,
+                    group_tile::<$r3, { GROUP_VECTORS[2] }, AHEAD>,
+                    group_tile::<$r2, { GROUP_VECTORS[3] }, AHEAD>,
+                    group_tile::<$r1, { GROUP_VECTORS[4] }, AHEAD>,
                 ],
                 rows: [$r8, $r4, $r3, $r2, $r1],
                 ahead: AHEAD,

@@ -109,9 +109,10 @@ impl CompressJob {
 }
 
 /// # Safety
-/// The CPU has the kernel's instruction set; A is readable, the rows of values and metadata are
-/// writable and overlap nothing, or the dense entries are writable, and each is the entry of A in the same place or overlaps
-/// none; `row0 + rows <= 2^31`, `group0 + groups <= 2^32`.
+/// The CPU has the kernel's instruction set; there are rows and columns; A is readable, its rows contiguous for a kernel of
+/// contiguous rows; the rows of values and metadata are writable and overlap nothing, or the dense entries are writable, and
+/// each is the entry of A in the same place or overlaps none, and where they are streamed, columns begin with lines of memory;
+/// `room` is null or writable; `row0 + rows <= 2^31`, `group0 + groups <= 2^32`.
 pub(crate) type CompressFn = unsafe fn(&CompressJob);
 
 /// Write compressed rows as dense ones with zeros, columns contiguous.
@@ -183,7 +184,7 @@ pub(crate) struct NarrowJob {
     pub(crate) ld_meta: usize,
     pub(crate) rows: usize,
     /// Rows that share a row of metadata, the first of the job among them.
-    pub(crate) group: usize,
+    pub(crate) sharing: usize,
     /// Whole groups of the inner dimension.
     pub(crate) groups: usize,
     /// Columns of `groups * m` elements, `ldb` elements apart.
@@ -201,7 +202,7 @@ impl NarrowJob {
     /// The indices of row i.
     #[inline(always)]
     pub(crate) fn row_meta(&self, i: usize) -> *const u8 {
-        self.meta.wrapping_add(i / self.group * self.ld_meta)
+        self.meta.wrapping_add(i / self.sharing * self.ld_meta)
     }
 
     /// The address of element (i, j) of C.
@@ -429,8 +430,8 @@ macro_rules! kernel_table {
 
         use $crate::kernels::generic::estimators::{Estimator, Fixed, Mvue, MvueApprox};
         use $crate::kernels::{
-            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey, TileJob,
-            Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
+            CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey,
+            TILE_VECTORS, TileJob, Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -538,12 +539,12 @@ macro_rules! kernel_table {
         const fn tiles<const N: usize, const M: usize>() -> PatternTiles {
             PatternTiles {
                 packed: [
-                    tile::<N, M, $r8, 8>,
-                    tile::<N, M, $r4, 4>,
-                    tile::<N, M, $r2, 2>,
-                    tile::<N, M, $r1, 1>,
+                    tile::<N, M, $r8, { TILE_VECTORS[0] }>,
+                    tile::<N, M, $r4, { TILE_VECTORS[1] }>,
+                    tile::<N, M, $r2, { TILE_VECTORS[2] }>,
+                    tile::<N, M, $r1, { TILE_VECTORS[3] }>,
                 ],
-                in_place: tile_in_place::<N, M, { $crate::kernels::TILE_VECTORS[0] }>,
+                in_place: tile_in_place::<N, M, { TILE_VECTORS[0] }>,
             }
         }
 

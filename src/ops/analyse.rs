@@ -1,6 +1,6 @@
 //! What a pattern would cost a tensor, by the closed forms.
 
-use super::reduce::{SIDE, Sums, reduce_by};
+use super::reduce::{SIDE, Sums, Tile, reduce_by};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -87,23 +87,26 @@ pub fn analyse(options: &Options<'_>, pattern: Pattern, a: MatRef<'_>) -> Result
     let kernels = kernels_for(options.isa)?;
     let (n, group) = (pattern.n(), pattern.group());
     let kernel = kernels.tensor.blocks(pattern.m());
-    // SAFETY: the view was checked.
-    let sums = unsafe {
-        reduce_by(kernels, options.pool, a, group, |tile, sums: &mut Sums<6>| {
-            let [energy, zeros, terms @ ..] = sums;
+    let add = |tile: &Tile, [energy, zeros, terms @ ..]: &mut Sums<6>| {
+        zeros[0] += tile.zeros() as f64;
+        // Whole vectors of blocks, whose zeros add nothing.
+        let vectors = pattern.m() * LANES;
+        let norms_of_groups;
+        let blocks = if group == 1 {
+            tile.rows_by(vectors.div_ceil(SIDE))
+        } else {
+            norms_of_groups = norms(kernels, tile.rows_by(group), group);
+            let used = tile.rows.div_ceil(group) * SIDE;
+            &norms_of_groups[..used.next_multiple_of(vectors)]
+        };
+        // SAFETY: the level's kernels; whole vectors of terms, and of blocks.
+        unsafe {
             (kernels.dot)(tile.rows_by(1), tile.rows_by(1), energy);
-            zeros[0] += tile.zeros() as f64;
-            // Whole vectors of blocks, whose zeros add nothing.
-            let vectors = pattern.m() * LANES;
-            if group == 1 {
-                kernel(tile.rows_by(vectors.div_ceil(SIDE)), n, terms);
-            } else {
-                let norms = norms(kernels, tile.rows_by(group), group);
-                let used = tile.rows.div_ceil(group) * SIDE;
-                kernel(&norms[..used.next_multiple_of(vectors)], n, terms);
-            }
-        })
+            kernel(blocks, n, terms);
+        }
     };
+    // SAFETY: the view was checked.
+    let sums = unsafe { reduce_by(kernels, options.pool, a, group, add) };
     let [energy, zeros, variance, approx, dropped, above] = sums;
     let share = |part: f64, of: f64| if of == 0.0 { 0.0 } else { part / of };
     let zeros = share(zeros, a.rows as f64 * a.cols as f64);

@@ -15,10 +15,16 @@ pub(super) type Span = Range<usize>;
 /// Rows of A stay below this, so that a row fits the generator's counter beside the draw.
 const MAX_ROWS: u64 = 1 << 31;
 /// Groups of a row of A stay within a word of the generator's counter.
-const MAX_GROUPS: u64 = 1 << 32;
+const MAX_IN_A_ROW: u64 = 1 << 32;
 
 pub(super) fn same(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
     if got == expected { Ok(()) } else { Err(Error::Shape { what, got, expected }) }
+}
+
+/// The rows and columns of `out`.
+pub(super) fn shape_of_out(got: (usize, usize), expected: (usize, usize)) -> Result<(), Error> {
+    same("rows of `out`", got.0, expected.0)?;
+    same("columns of `out`", got.1, expected.1)
 }
 
 /// `count` elements of `size` bytes from `low` elements past `data`.
@@ -80,7 +86,7 @@ fn shape_of_a(rows: usize, groups: usize) -> Result<(), Error> {
 
 /// These limits, by the names that rows and groups have.
 fn shape(rows: (&'static str, usize), groups: (&'static str, usize)) -> Result<(), Error> {
-    for ((what, value), limit) in [(rows, MAX_ROWS), (groups, MAX_GROUPS)] {
+    for ((what, value), limit) in [(rows, MAX_ROWS), (groups, MAX_IN_A_ROW)] {
         if value as u64 >= limit {
             return Err(Error::Overflow { what, value });
         }
@@ -214,13 +220,13 @@ pub(super) fn rng(rng: Option<Rng>, rows: usize, cols: usize, p: Pattern) -> Res
         return Err(Error::ShardRow { row0: rng.row0, group: p.group() });
     }
     ends("`row0` + rows", rng.row0, rows, MAX_ROWS)?;
-    ends("`col0` / m + groups", rng.col0 / m, p.groups(cols), MAX_GROUPS)
+    ends("`col0` / m + groups", rng.col0 / m, p.groups(cols), MAX_IN_A_ROW)
 }
 
 /// The generator's coordinates for a word an entry.
 pub(super) fn rng_of_entries(rng: Rng, rows: usize, cols: usize) -> Result<(), Error> {
     ends("`row0` + rows", rng.row0, rows, MAX_ROWS)?;
-    ends("`col0` + columns", rng.col0, cols, MAX_GROUPS)
+    ends("`col0` + columns", rng.col0, cols, MAX_IN_A_ROW)
 }
 
 /// A shard that ends at most at `most`.
@@ -255,13 +261,14 @@ pub(super) fn apart(
     Ok(())
 }
 
-/// An output that may be the input itself (the same elements at the same places), and otherwise is [`views_apart`] from it.
-pub(super) fn same_or_apart(
-    output: &'static str,
-    (out, out_span): (MatRef<'_>, &Span),
+/// An [`output`] that may be the input itself (the same elements at the same places), and otherwise is [`views_apart`] from
+/// it.
+pub(super) fn out_same_or_apart(
+    out: MatRef<'_>,
     input: &'static str,
     (a, a_span): (MatRef<'_>, &Span),
 ) -> Result<(), Error> {
+    let out_span = output("out", out)?;
     // A stride that no element is reached by may be anything.
     let stride = |count: usize, stride: isize| if count > 1 { stride } else { 0 };
     let place =
@@ -269,7 +276,7 @@ pub(super) fn same_or_apart(
     if place(a) == place(out) {
         return Ok(());
     }
-    views_apart(output, (out, out_span), input, (a, a_span))
+    views_apart("out", (out, &out_span), input, (a, a_span))
 }
 
 /// No element of the output is an element of the other view.

@@ -70,8 +70,7 @@ pub fn compress(
 ) -> Result<(), Error> {
     let to = out.view;
     check::method(method, to.pattern)?;
-    check::same("rows of `out`", to.rows, a.rows)?;
-    check::same("columns of `out`", to.cols, a.cols)?;
+    check::shape_of_out((to.rows, to.cols), (a.rows, a.cols))?;
     let a_span = check::prunable(a, to.pattern)?;
     let spans = check::compressed(&check::OUT, to)?;
     check::rng(method.rng(), a.rows, a.cols, to.pattern)?;
@@ -79,7 +78,8 @@ pub fn compress(
     check::apart("out.meta", &spans.meta, "a", &a_span)?;
     check::apart("out.values", &spans.values, "out.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
-    keepable(options, kernels, method, a, to.pattern)?;
+    // SAFETY: `a` was checked.
+    unsafe { keepable(options, kernels, method, a, to.pattern)? };
     if a.is_empty() {
         return Ok(());
     }
@@ -194,8 +194,8 @@ fn with_room(work: impl FnOnce(*mut f32)) {
 /// generator describes; `at.1` is a multiple of m.
 ///
 /// # Safety
-/// `a` is readable and `target` writable, for the whole part, and they do not overlap.
-#[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
+/// `a` is readable and `target` writable, for the whole part; they do not overlap, or each dense entry is that of A in the
+/// same place. Rows that share indices have no dense target.
 pub(super) unsafe fn compress_block(
     kernels: Level,
     pattern: Pattern,
@@ -208,8 +208,7 @@ pub(super) unsafe fn compress_block(
         // SAFETY: the caller's promise.
         return unsafe { group::compress_block(kernels, pattern, method, a, at, target) };
     }
-    let rng = method.rng().unwrap_or_default();
-    let m = pattern.m() as u64;
+    let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
     let job = CompressJob {
         a: a.data,
         row_stride: a.row_stride,
@@ -221,9 +220,9 @@ pub(super) unsafe fn compress_block(
         meta: target.meta,
         ld_meta: target.ld_meta,
         selector: method.selector(),
-        key: RngKey { seed: rng.seed, stream: rng.stream },
-        row0: (rng.row0 + at.0 as u64) as u32,
-        group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+        key,
+        row0,
+        group0,
         far_into_l2: cpu().far_into_l2,
         tall: target.tall && target.whole_lines(),
         room: target.room,
@@ -242,4 +241,27 @@ pub(super) unsafe fn compress_block(
 /// Whether rows go side by side, one to a lane, even where they are contiguous.
 pub(super) fn few(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
     a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes
+}
+
+/// What the words of a part of A are drawn by: see [`CompressJob`].
+pub(super) struct Drawn {
+    pub(super) key: RngKey,
+    pub(super) row0: u32,
+    pub(super) group0: u32,
+}
+
+impl Drawn {
+    /// For a part whose element (0, 0) is element `at` of the matrix that the method's generator describes.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "check::rng has limited both, where words are drawn"
+    )]
+    pub(super) fn new(method: Method, pattern: Pattern, at: (usize, usize)) -> Self {
+        let (rng, m) = (method.rng().unwrap_or_default(), pattern.m() as u64);
+        Self {
+            key: RngKey { seed: rng.seed, stream: rng.stream },
+            row0: (rng.row0 + at.0 as u64) as u32,
+            group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+        }
+    }
 }

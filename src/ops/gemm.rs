@@ -81,7 +81,8 @@ pub fn gemm(
         || !a.cols.is_multiple_of(a.pattern.m())
         || blocking::worth_staging(&kernels, a.pattern, extent);
     let source = if staged { Source::Scaled(a, alpha) } else { Source::Direct(a) };
-    product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.output())
+    // SAFETY: all operands were checked.
+    unsafe { product((kernels, options.pool), scratch, a.pattern, source, b, beta, c.output()) }
 }
 
 /// The training step in one call: `C = alpha * P(A).B + beta * C`, where P prunes with `method`.
@@ -139,9 +140,12 @@ pub fn prune_gemm(
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
     check::views_apart("c", (c.view, &c_span), "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
-    keepable(options, kernels, method, a, pattern)?;
     let source = Source::Pruned(a, method, alpha);
-    product((kernels, options.pool), scratch, pattern, source, b, beta, c.output())
+    // SAFETY: all operands were checked.
+    unsafe {
+        keepable(options, kernels, method, a, pattern)?;
+        product((kernels, options.pool), scratch, pattern, source, b, beta, c.output())
+    }
 }
 
 /// The checks of B and C.
@@ -195,7 +199,9 @@ struct Product<'a> {
     tile: TileOfC,
 }
 
-fn product(
+/// # Safety
+/// A, in whatever form, and B are readable and C is writable; their shapes fit, and C overlaps nothing.
+unsafe fn product(
     (kernels, pool): (Level, Option<&Pool>),
     scratch: &mut Scratch,
     pattern: Pattern,
@@ -446,7 +452,7 @@ impl Product<'_> {
                     meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
                     ld_meta: staged.ld_meta,
                     rows: rows.len(),
-                    group: p.group(),
+                    sharing: p.group(),
                     groups: p.groups(to - from),
                     b: slice,
                     ldb,

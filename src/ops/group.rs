@@ -1,11 +1,11 @@
 //! Groups of rows that share indices: pruned as the one row of their norms.
 
 use super::Method;
-use super::compress::Target;
+use super::compress::{Drawn, Target};
 use super::copies;
 use crate::compressed::Line;
 use crate::kernels::group::{GatherJob, NormJob};
-use crate::kernels::{CompressJob, Level, RngKey, Selector};
+use crate::kernels::{CompressJob, Level, Selector};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use std::mem::MaybeUninit;
@@ -109,7 +109,6 @@ unsafe fn rows_of<'a>(kernels: Level, a: MatRef<'a>, tile: *mut f32) -> MatRef<'
 ///
 /// # Safety
 /// As [`compress_block`], with at most `COLS` columns.
-#[expect(clippy::cast_possible_truncation, reason = "check::rng has limited rows and groups")]
 unsafe fn compress_group(
     kernels: Level,
     pattern: Pattern,
@@ -118,8 +117,7 @@ unsafe fn compress_group(
     at: (usize, usize),
     target: Target,
 ) {
-    let rng = method.rng().unwrap_or_default();
-    let m = pattern.m() as u64;
+    let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
     let mut norms = [const { MaybeUninit::<Line>::uninit() }; COLS / Line::LEN];
     let mut kept = [const { MaybeUninit::<Line>::uninit() }; COLS / 2 / Line::LEN];
     let mut columns = [const { MaybeUninit::<u32>::uninit() }; COLS / 2];
@@ -146,9 +144,9 @@ unsafe fn compress_group(
             meta: target.meta,
             ld_meta: 0,
             selector,
-            key: RngKey { seed: rng.seed, stream: rng.stream },
-            row0: (rng.row0 + at.0 as u64) as u32,
-            group0: (rng.col0 / m + at.1 as u64 / m) as u32,
+            key,
+            row0,
+            group0,
             far_into_l2: false,
             tall: false,
             room: std::ptr::null_mut(),

@@ -10,9 +10,12 @@ use crate::pattern::Pattern;
 use crate::pool;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// For [`Method::Keep`]: every group of `a`, which was checked, has at most n entries that are not zero in any of the rows
+/// For [`Method::Keep`]: every group of `a` has at most n entries that are not zero in any of the rows
 /// that share indices. Otherwise the first one by rows is named.
-pub(super) fn keepable(
+///
+/// # Safety
+/// `a` is readable.
+pub(super) unsafe fn keepable(
     options: &Options<'_>,
     kernels: Level,
     method: Method,
@@ -29,7 +32,7 @@ pub(super) fn keepable(
         let (row, mut tile) = (task * height, Tile::new());
         for col in (0..a.cols).step_by(SIDE) {
             let next = (col + SIDE < a.cols).then_some((row, col + SIDE));
-            // SAFETY: the caller has checked `a`.
+            // SAFETY: the caller's promise.
             unsafe { tile.load(kernels, a, (row, height), (col, SIDE), next) };
             if let Some(first) = first_too_full(kernels, &mut tile, pattern) {
                 bad.fetch_min(row + first, Ordering::Relaxed);
@@ -44,7 +47,7 @@ pub(super) fn keepable(
     let nonzeros = |group: usize| {
         let from = group * pattern.m();
         let cols = from..a.cols.min(from + pattern.m());
-        // SAFETY: an entry of the view, which the caller has checked.
+        // SAFETY: an entry of the view.
         let nonzero = |row, col| unsafe { a.address(row, col).read_unaligned() } != 0.0;
         cols.filter(|&col| rows.clone().any(|row| nonzero(row, col))).count()
     };

@@ -1,6 +1,6 @@
 //! The lognormal model of a tensor's magnitudes, and the threshold that leaves a wanted share of zeros.
 
-use super::reduce::{Sums, reduce};
+use super::reduce::{Sums, Tile, reduce};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -45,13 +45,13 @@ pub struct LogNormal {
 pub fn lognormal_fit(options: &Options<'_>, a: MatRef<'_>) -> Result<LogNormal, Error> {
     check::input("a", a)?;
     let kernels = kernels_for(options.isa)?;
-    // SAFETY: the view was checked.
-    let [zeros, count, sum, squares] = unsafe {
-        reduce(kernels, options.pool, a, |tile, [zeros, sums @ ..]: &mut Sums<4>| {
-            zeros[0] += tile.zeros() as f64;
-            (kernels.tensor.logarithms)(tile.rows_by(1), sums);
-        })
+    let add = |tile: &Tile, [zeros, sums @ ..]: &mut Sums<4>| {
+        zeros[0] += tile.zeros() as f64;
+        // SAFETY: the level's kernel; whole rows of a tile, which are whole vectors of terms.
+        unsafe { (kernels.tensor.logarithms)(tile.rows_by(1), sums) };
     };
+    // SAFETY: the view was checked.
+    let [zeros, count, sum, squares] = unsafe { reduce(kernels, options.pool, a, add) };
     if a.is_empty() {
         return Ok(LogNormal { mu: 0.0, sigma: 0.0, zeros: 0.0 });
     }

@@ -72,21 +72,25 @@ pub fn prune(
 ) -> Result<(), Error> {
     let to = out.output();
     check::method(method, pattern)?;
-    check::same("rows of `out`", to.rows, a.rows)?;
-    check::same("columns of `out`", to.cols, a.cols)?;
+    check::shape_of_out((to.rows, to.cols), (a.rows, a.cols))?;
     let a_span = check::prunable(a, pattern)?;
-    let out_span = check::output("out", *to)?;
     check::rng(method.rng(), a.rows, a.cols, pattern)?;
-    check::same_or_apart("out", (*to, &out_span), "a", (a, &a_span))?;
+    check::out_same_or_apart(*to, "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
-    keepable(options, kernels, method, a, pattern)?;
+    // SAFETY: `a` was checked.
+    unsafe { keepable(options, kernels, method, a, pattern)? };
+    if a.is_empty() {
+        return Ok(());
+    }
     let by_columns = a.row_stride == 1 && to.row_stride == 1 && a.rows > 1;
     if by_columns && pattern.group() == 1 {
-        columns::prune(options, kernels, (method, pattern), a, to);
+        // SAFETY: both views were checked.
+        unsafe { columns::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
     }
     if rows::apply(kernels, pattern, a) {
-        rows::prune(options, kernels, (method, pattern), a, to);
+        // SAFETY: both views were checked.
+        unsafe { rows::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
     }
     let by_rows = pattern.group() == 1 && a.col_stride == 1 && to.col_stride == 1;
@@ -130,7 +134,7 @@ pub(super) const OF_A_LINE: usize = 2 * Line::LEN;
 
 /// Room for the compressed form of a tile of so many times [`OF_A_LINE`] entries, row by row without gaps.
 pub(super) struct KeptTile<const LINES: usize = { TILE / OF_A_LINE }> {
-    // n <= m / 2 values and at most two bits of metadata an entry.
+    // n <= m / 2 values and at most two bits of metadata an entry, where rows are long.
     values: MaybeUninit<[Line; LINES]>,
     meta: MaybeUninit<[[u8; OF_A_LINE / 4]; LINES]>,
 }
@@ -143,6 +147,7 @@ impl<const LINES: usize> KeptTile<LINES> {
     /// Where what is kept of `rows` x `cols` entries goes, a short last group counted whole.
     pub(super) fn target(&mut self, p: Pattern, rows: usize, cols: usize) -> Target {
         assert!(rows * cols.next_multiple_of(p.m()) <= OF_A_LINE * LINES, "a tile");
+        assert!(rows * p.row_meta(cols) <= size_of_val(&self.meta), "a tile's indices");
         let (values, meta) = (self.values.as_mut_ptr().cast(), self.meta.as_mut_ptr().cast());
         Target::new(values, p.row_values(cols), meta, p.row_meta(cols))
     }
@@ -218,8 +223,7 @@ pub fn decompress(
     out: MatMut<'_>,
 ) -> Result<(), Error> {
     let to = out.output();
-    check::same("rows of `out`", to.rows, a.rows)?;
-    check::same("columns of `out`", to.cols, a.cols)?;
+    check::shape_of_out((to.rows, to.cols), (a.rows, a.cols))?;
     let spans = check::compressed(&check::A, a)?;
     let out_span = check::output("out", *to)?;
     check::apart("out", &out_span, "a.values", &spans.values)?;

@@ -2,7 +2,7 @@
 
 use super::compress::compress_block;
 use super::prune::{KeptTile, OF_A_LINE, expand_rows};
-use super::reduce::{SIDE, reduce};
+use super::reduce::{SIDE, Sums, Tile, reduce};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -56,17 +56,19 @@ pub fn soft_threshold_scale(
     check::method(Method::SoftThreshold, pattern)?;
     check::input("w", w)?;
     let kernels = kernels_for(options.isa)?;
-    // SAFETY: `w` was checked.
-    let [along, squares] = unsafe {
-        reduce(kernels, options.pool, w, |tile, [along, squares]| {
-            for entries in tile.rows_by(1).chunks(ENTRIES) {
-                let pruned = soft_threshold(kernels, pattern, entries, tile.cols);
-                let pruned = &pruned[..entries.len()];
+    let add = |tile: &Tile, [along, squares]: &mut Sums<2>| {
+        for entries in tile.rows_by(1).chunks(ENTRIES) {
+            let pruned = soft_threshold(kernels, pattern, entries, tile.cols);
+            let pruned = &pruned[..entries.len()];
+            // SAFETY: the level's kernel; whole rows of a tile, which are whole vectors of terms.
+            unsafe {
                 (kernels.dot)(entries, pruned, along);
                 (kernels.dot)(pruned, pruned, squares);
             }
-        })
+        }
     };
+    // SAFETY: `w` was checked.
+    let [along, squares] = unsafe { reduce(kernels, options.pool, w, add) };
     let beta = if squares == 0.0 { 1.0 } else { along / squares };
     Ok(if beta.is_nan() { f64::NAN } else { beta })
 }

@@ -62,12 +62,10 @@ pub fn prune_threshold(
     let to = out.output();
     let fits = (0.0..f32::INFINITY).contains(&alpha);
     check::value("alpha", alpha.into(), fits, "finite and not negative")?;
-    check::same("rows of `out`", to.rows, a.rows)?;
-    check::same("columns of `out`", to.cols, a.cols)?;
+    check::shape_of_out((to.rows, to.cols), (a.rows, a.cols))?;
     let a_span = check::input("a", a)?;
-    let out_span = check::output("out", *to)?;
     check::rng_of_entries(rng, a.rows, a.cols)?;
-    check::same_or_apart("out", (*to, &out_span), "a", (a, &a_span))?;
+    check::out_same_or_apart(*to, "a", (a, &a_span))?;
     let kernels = kernels_for(options.isa)?;
     if a.is_empty() {
         return Ok(());

@@ -86,8 +86,7 @@ pub fn compress_transposable(
     let views = [&out, &out_t].map(|out| out.as_ref().map(|out| out.view));
     views.into_iter().flatten().try_for_each(|out| check::two_of_four(out.pattern))?;
     if let Some(out) = views[0] {
-        check::same("rows of `out`", out.rows, w.rows)?;
-        check::same("columns of `out`", out.cols, w.cols)?;
+        check::shape_of_out((out.rows, out.cols), (w.rows, w.cols))?;
     }
     if let Some(out_t) = views[1] {
         check::same("rows of `out_t`", out_t.rows, w.cols)?;
@@ -136,6 +135,9 @@ pub fn compress_transposable(
 /// `w` and `out` are rows x cols, of any strides each. See [`prune_transposable_in_place`] for
 /// `out` = `w`.
 ///
+/// # Determinism, NaN and infinity
+/// As [`compress_transposable`].
+///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing.
 ///
@@ -148,11 +150,9 @@ pub fn prune_transposable(
     out: MatMut<'_>,
 ) -> Result<(), Error> {
     let to = out.output();
-    check::same("rows of `out`", to.rows, w.rows)?;
-    check::same("columns of `out`", to.cols, w.cols)?;
+    check::shape_of_out((to.rows, to.cols), (w.rows, w.cols))?;
     let w_span = check::tiled(w)?;
-    let out_span = check::output("out", *to)?;
-    check::same_or_apart("out", (*to, &out_span), "w", (w, &w_span))?;
+    check::out_same_or_apart(*to, "w", (w, &w_span))?;
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };

@@ -1,8 +1,8 @@
 //! Back from N:M form to a dense row.
 
 use super::Lanes;
-use super::compress::{pointer, uninit};
 use super::lanes::{MAX_LANES, copy_in, copy_out, unpack_codes};
+use super::room::Room;
 use crate::kernels::ExpandJob;
 use crate::pattern::index_bits;
 
@@ -60,9 +60,9 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                         l.store_runs(out.add(g * M), x);
                     } else {
                         // No more is read of the buffer than is written first.
-                        let mut padded = uninit::<f32, { 16 * MAX_LANES }>();
-                        l.store_runs(pointer(&mut padded), x);
-                        copy_out(l, pointer(&mut padded), out.add(g * M), job.cols - g * M);
+                        let mut padded = Room::<f32, { 16 * MAX_LANES }>::new();
+                        l.store_runs(padded.pointer(), x);
+                        copy_out(l, padded.pointer(), out.add(g * M), job.cols - g * M);
                     }
                 }
                 v += L::COUNT;

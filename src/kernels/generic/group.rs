@@ -2,13 +2,14 @@
 //! micro-kernel of the product.
 
 use super::Lanes;
+use super::estimators::tree_sum;
 use super::lanes::{MAX_LANES, copy_elements};
+use super::room::Room;
 use crate::kernels::Init;
 use crate::kernels::group::{
     Ahead, COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE,
     NormJob,
 };
-use std::mem::MaybeUninit;
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
 const OCTET: usize = 8;
@@ -120,13 +121,6 @@ fn sum_of_squares<L: Lanes>(l: L, mut x: [L::F; OCTET], scale: L::F) -> L::F {
         x[i] = l.mul(scaled, scaled);
     }
     tree_sum(l, x)
-}
-
-/// As a balanced tree of neighbours.
-#[inline(always)]
-fn tree_sum<L: Lanes>(l: L, a: [L::F; OCTET]) -> L::F {
-    let pairs = [l.add(a[0], a[1]), l.add(a[2], a[3]), l.add(a[4], a[5]), l.add(a[6], a[7])];
-    l.add(l.add(pairs[0], pairs[1]), l.add(pairs[2], pairs[3]))
 }
 
 /// What columns are multiplied by whose greatest magnitude is `most`, and their norms in turn.
@@ -258,7 +252,7 @@ pub(crate) unsafe fn gather<L: Lanes, const FAR: bool>(l: L, job: &GatherJob) {
             }
             k += L::COUNT;
         }
-        gather_far(l, job, k);
+        gather_singly(l, job, k);
     }
 }
 
@@ -267,7 +261,7 @@ pub(crate) unsafe fn gather<L: Lanes, const FAR: bool>(l: L, job: &GatherJob) {
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn gather_far<L: Lanes>(l: L, job: &GatherJob, first: usize) {
+unsafe fn gather_singly<L: Lanes>(l: L, job: &GatherJob, first: usize) {
     let mut inside = job.count;
     for k in first..job.count {
         // SAFETY: k < count; a column below `cols` has a norm.
@@ -373,10 +367,10 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
     let to = c;
     // What is less than a panel wide goes through a copy that is as wide. (Loops of whole vectors
     // alone are what LLVM unrolls, and keeps in registers.)
-    let mut edge = [const { MaybeUninit::<f32>::uninit() }; 8 * GROUP_VECTORS[0] * MAX_LANES];
+    let mut edge = Room::<f32, { 8 * GROUP_VECTORS[0] * MAX_LANES }>::new();
     let whole = job.cols == width;
     if !whole {
-        c = edge.as_mut_ptr().cast();
+        c = edge.pointer();
         ldc = width.cast_signed();
         // SAFETY: R is at most 8, V at most the first of GROUP_VECTORS.
         unsafe { c.write_bytes(0, R * width) };

@@ -253,18 +253,7 @@ pub(crate) unsafe trait Lanes: Lanewise {
     /// # Safety
     /// `COUNT` rows of `COUNT` elements at either stride must be readable at `source` and writable at
     /// `target`, and not overlap.
-    #[inline(always)]
-    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize) {
-        for i in 0..Self::COUNT.cast_signed() {
-            for j in 0..Self::COUNT.cast_signed() {
-                // SAFETY: the caller's promise; i and j are below COUNT.
-                unsafe {
-                    let x = source.offset(i * from + j).read_unaligned();
-                    target.offset(j * to + i).write_unaligned(x);
-                }
-            }
-        }
-    }
+    unsafe fn transpose(self, source: *const f32, from: isize, target: *mut f32, to: isize);
 
     /// Packs the low `BITS` bits of each of 64 codes, low bits first, into `8 * BITS` bytes.
     ///

@@ -1,8 +1,8 @@
 //! Algorithms written once, over the lanes of any instruction set.
 //!
 //! Everything here is `#[inline(always)]` into functions that enable their instruction set with
-//! `#[target_feature]` (see [`kernel_table`](super::kernel_table)); so nothing here may use closures or iterator
-//! adaptors in a hot loop: a closure is a function of its own, without those features.
+//! `#[target_feature]` (see [`kernel_table`](super::kernel_table)); so no operation on lanes may be in a closure, nor
+//! in what an iterator adaptor calls: a closure is a function of its own, without those features.
 //!
 //! # Words
 //! - A **group** is M consecutive entries of a row, of which N are kept; where rows share indices ("groups of rows"), and in
@@ -27,6 +27,7 @@ pub(crate) mod lanes;
 pub(crate) mod logarithms;
 pub(crate) mod narrow;
 pub(crate) mod philox;
+mod room;
 pub(crate) mod shared;
 pub(crate) mod threshold;
 pub(crate) mod tile;

@@ -1,8 +1,8 @@
 //! The product with few columns: rows of A in lanes.
 
 use super::Lanes;
-use super::compress::{Room, pointer, uninit};
 use super::lanes::{MAX_LANES, copy_square};
+use super::room::Room;
 use super::shared::Shared;
 use crate::kernels::{Init, NarrowJob};
 use crate::pattern::index_bits;
@@ -114,10 +114,10 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
     let kept = job.groups * N;
     // A vector of words of a row's indices at a time.
     let chunk = L::COUNT * 32 / index_bits(M);
-    let mut words = [const { uninit::<u32, SQUARE>() }; S];
+    let mut words = [const { Room::<u32, SQUARE>::new() }; S];
     // What is copied of A at its edges.
-    let mut copy = uninit::<f32, SQUARE>();
-    let copy = pointer(&mut copy);
+    let mut copy = Room::<f32, SQUARE>::new();
+    let copy = copy.pointer();
     let lda = if whole { job.ld_values } else { L::COUNT };
     let mut from = 0;
     while from < kept {
@@ -125,7 +125,7 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         for s in 0..S {
             let bits = (from * index_bits(M), end * index_bits(M));
             // SAFETY: indices of rows of the strip; `from` begins a byte.
-            unsafe { (shared.stage_words)(job, all[s], bits, pointer(&mut words[s])) };
+            unsafe { (shared.stage_words)(job, all[s], bits, words[s].pointer()) };
         }
         let mut k = from;
         while k < end {
@@ -140,7 +140,7 @@ unsafe fn columns<L: Lanes, const N: usize, const M: usize, const S: usize, cons
                             l,
                             shared,
                             copy,
-                            (pointer(&mut words[s]), bit),
+                            (words[s].pointer(), bit),
                             &b,
                             (k, end),
                             &mut sums[s],
@@ -193,7 +193,7 @@ unsafe fn squares<L: Lanes, const N: usize, const M: usize, const S: usize, cons
         for s in 0..S {
             let (from, to) = (lda.cast_signed(), L::COUNT.cast_signed());
             l.transpose(a.add(s * L::COUNT * lda), from, values[s].as_mut_ptr(), to);
-            let words = pointer(&mut words[s]).add(bit / 32 * L::COUNT);
+            let words = words[s].pointer().add(bit / 32 * L::COUNT);
             codes[s][0] = l.shr(l.load_u(words), (bit % 32) as u32);
             if L::COUNT * index_bits(M) > 32 {
                 codes[s][1] = l.load_u(words.add(L::COUNT));
@@ -325,15 +325,15 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
     let bytes = (to - from).div_ceil(8);
     let whole = bytes / size_of::<u32>();
     let count = L::COUNT.cast_signed();
-    let mut square = uninit::<f32, SQUARE>();
-    let copy = pointer(&mut square);
+    let mut square = Room::<f32, SQUARE>::new();
+    let copy = square.pointer();
     let (mut source, mut distance) = (copy.cast_const(), count);
     // Of a row, and how many rows share it from there on: counted, as a division a row costs a tenth of a short product.
     let mut meta = job.row_meta(strip.first).wrapping_add(from / 8);
-    let mut left = job.group - strip.first % job.group;
+    let mut left = job.sharing - strip.first % job.sharing;
     // SAFETY: rows of the strip, their bytes alone; the square holds COUNT words of each.
     unsafe {
-        let adjacent = job.group == 1 && job.ld_meta.is_multiple_of(4);
+        let adjacent = job.sharing == 1 && job.ld_meta.is_multiple_of(4);
         if (strip.rows, whole) == (L::COUNT, L::COUNT) && adjacent {
             // Words of every row, a number of words apart.
             source = meta.cast();
@@ -351,7 +351,7 @@ pub(crate) unsafe fn stage_words<L: Lanes>(
                 }
                 left -= 1;
                 if left == 0 {
-                    (meta, left) = (meta.wrapping_add(job.ld_meta), job.group);
+                    (meta, left) = (meta.wrapping_add(job.ld_meta), job.sharing);
                 }
             }
         }

@@ -5,21 +5,11 @@ use crate::kernels::RngKey;
 use crate::rng::{PHILOX_M, PHILOX_ROUNDS, halves, product, round_key};
 use std::ops::Range;
 
-/// The four words of every lane's counter (c0, c1, stream).
-///
-/// Even and odd lanes go through the rounds apart, each as 64-bit lanes whose low word counts and
-/// whose high word is left to be anything: a widening multiplication reads low words only, so the
-/// product itself serves as "low word" and one shift of it as "high word".
-#[inline(always)]
-pub(crate) fn philox<L: Lanes>(l: L, c0: L::U, c1: L::U, key: &RngKey) -> [L::U; 4] {
-    let [s0, s1] = halves(key.stream);
-    let (s0, s1) = (l.splat_u(s0), l.splat_u(s1));
-    let odd = [l.odd_to_even(c0), l.odd_to_even(c1), s0, s1];
-    let counters = Counters { even: [c0, c1, s0, s1], odd };
-    counters.rounds::<0, PHILOX_ROUNDS>(l, key).words(l)
-}
-
 /// A vector of counters on their way through the rounds: its even and its odd lanes.
+///
+/// These go through the rounds apart, each as 64-bit lanes whose low word counts and whose high word is left to be anything: a
+/// widening multiplication reads low words only, so the product itself serves as "low word" and one shift of it as "high
+/// word".
 #[derive(Clone, Copy)]
 pub(crate) struct Counters<L: Lanes> {
     even: [L::U; 4],
@@ -27,6 +17,15 @@ pub(crate) struct Counters<L: Lanes> {
 }
 
 impl<L: Lanes> Counters<L> {
+    /// Every lane's counter (c0, c1, stream), after all rounds.
+    #[inline(always)]
+    pub(crate) fn new(l: L, c0: L::U, c1: L::U, key: &RngKey) -> Self {
+        let [s0, s1] = halves(key.stream);
+        let (s0, s1) = (l.splat_u(s0), l.splat_u(s1));
+        let odd = [l.odd_to_even(c0), l.odd_to_even(c1), s0, s1];
+        Self { even: [c0, c1, s0, s1], odd }.rounds::<0, PHILOX_ROUNDS>(l, key)
+    }
+
     /// Rounds `FROM` to `TO`, without it.
     ///
     /// Written out, as LLVM makes a loop of them for AVX2, and in it the keys anew.
@@ -89,7 +88,7 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     draw: u32,
     words: *mut u32,
 ) {
-    for part in 0..16 / L::COUNT {
+    for part in 0..COUNTERS / L::COUNT {
         let counters = row_begun(l, key, (row, first, draw), part);
         // SAFETY: the caller's promise.
         unsafe {
@@ -101,7 +100,7 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
 /// Rounds done by [`row_begun`].
 pub(crate) const ROW_BEGUN: u32 = 2;
 
-/// Lanes `part * COUNT ..` of the sixteen counters of [`words_of_row`], after two rounds, which are done in
+/// Lanes `part * COUNT ..` of the [`COUNTERS`] of [`words_of_row`], after two rounds, which are done in
 /// scalars as far as only the group differs between lanes.
 #[inline(always)]
 pub(crate) fn row_begun<L: Lanes>(
@@ -143,8 +142,8 @@ pub(crate) unsafe fn row_ended<L: Lanes>(
 ) {
     let four = counters.words(l);
     for w in 0..4 {
-        // SAFETY: w * 16 + part * COUNT + COUNT <= 64.
-        unsafe { l.store_u(words.add(w * 16 + part * L::COUNT), four[w]) };
+        // SAFETY: w * COUNTERS + part * COUNT + COUNT <= 64.
+        unsafe { l.store_u(words.add(w * COUNTERS + part * L::COUNT), four[w]) };
     }
 }
 
@@ -190,8 +189,8 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
         let counters = Counters { even: lanes[0], odd: lanes[1] };
         let four = counters.rounds::<3, PHILOX_ROUNDS>(l, key).words(l);
         for w in 0..4 {
-            // SAFETY: w * 16 + low < 64.
-            unsafe { l.store_u(words.add((w * 16 + low as usize) * L::COUNT), four[w]) };
+            // SAFETY: w * COUNTERS + low < 64.
+            unsafe { l.store_u(words.add((w * COUNTERS + low as usize) * L::COUNT), four[w]) };
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Lanes;
 use super::estimators::unit_interval;
 use super::lanes::MAX_LANES;
-use super::philox::philox;
+use super::philox::{COUNTERS, Counters, row_ended};
 use crate::kernels::RngKey;
 use crate::kernels::tensor::ThresholdJob;
 use crate::rng::{ENTRY_COLS, entry_counter};
@@ -13,7 +13,7 @@ use crate::rng::{ENTRY_COLS, entry_counter};
 #[inline(always)]
 pub(crate) unsafe fn rows<L: Lanes>(l: L, job: &ThresholdJob) {
     let alpha = l.splat(job.alpha);
-    // What a vector reads past the last word it need not be.
+    // And room behind them, so that the last vector that is read stays inside.
     let mut words = [0u32; ENTRY_COLS + MAX_LANES];
     for i in 0..job.rows {
         let a = job.a.wrapping_offset(i.cast_signed() * job.a_stride);
@@ -64,12 +64,10 @@ fn draw<L: Lanes>(
     words: &mut [u32; ENTRY_COLS + MAX_LANES],
 ) {
     let [c0, c1] = entry_counter(row, col - col % ENTRY_COLS as u32);
-    for part in 0..16 / L::COUNT {
+    for part in 0..COUNTERS / L::COUNT {
         let lanes = l.add_u(l.splat_u(c0 + (part * L::COUNT) as u32), l.iota());
-        let four = philox(l, lanes, l.splat_u(c1), key);
-        for (w, &word) in four.iter().enumerate() {
-            // SAFETY: w * 16 + part * COUNT + COUNT <= 64.
-            unsafe { l.store_u(words.as_mut_ptr().add(w * 16 + part * L::COUNT), word) };
-        }
+        let counters = Counters::new(l, lanes, l.splat_u(c1), key);
+        // SAFETY: ENTRY_COLS words.
+        unsafe { row_ended(l, counters, part, words.as_mut_ptr()) };
     }
 }

@@ -1,8 +1,8 @@
 //! The micro-kernel of the compressed product, and the copies that pack B for it, transposing or not.
 
 use super::Lanes;
-use super::compress::{pointer, uninit};
 use super::lanes::{LINE, MAX_LANES, copy_elements, copy_square};
+use super::room::Room;
 use crate::kernels::{CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
@@ -403,9 +403,9 @@ unsafe fn transpose_edge<L: Lanes>(l: L, job: &CopyJob, rows: Range<usize>, cols
 /// At most COUNT rows and columns, which lie in the source, and where they go in the target.
 #[inline(always)]
 unsafe fn transpose_part<L: Lanes>(l: L, job: &CopyJob, rows: Range<usize>, cols: Range<usize>) {
-    let mut square = uninit::<f32, { MAX_LANES * MAX_LANES }>();
-    let mut turned = uninit::<f32, { MAX_LANES * MAX_LANES }>();
-    let (square, turned) = (pointer(&mut square), pointer(&mut turned));
+    let mut square = Room::<f32, { MAX_LANES * MAX_LANES }>::new();
+    let mut turned = Room::<f32, { MAX_LANES * MAX_LANES }>::new();
+    let (square, turned) = (square.pointer(), turned.pointer());
     let stride = L::COUNT.cast_signed();
     // SAFETY: either buffer holds a square; all of the first is written, then all of the other. Elements of these rows and
     // columns, no others.

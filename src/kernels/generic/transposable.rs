@@ -2,8 +2,8 @@
 //! tile to a lane. [`reference`](crate::kernels::reference) says the same in scalar code.
 
 use super::Lanes;
-use super::compress::{pointer, uninit};
 use super::lanes::{MAX_LANES, copy_elements};
+use super::room::Room;
 use crate::kernels::{KeptRows, TransposableJob};
 
 /// Tiles side by side that are chosen before their rows' indices are packed: whole bytes.
@@ -170,8 +170,8 @@ pub(crate) unsafe fn tiles<L: Lanes>(l: L, job: &TransposableJob) {
 /// As [`tiles`]; `TRANSPOSED` must be `job.transposed`.
 #[inline(always)]
 unsafe fn chunks<L: Lanes, const TRANSPOSED: bool>(l: L, job: &TransposableJob) {
-    let mut codes = uninit::<u32, { 4 * BAND * CHUNK }>();
-    let mut columns = uninit::<f32, { 4 * KEPT * MAX_LANES }>();
+    let mut codes = Room::<u32, { 4 * BAND * CHUNK }>::new();
+    let mut columns = Room::<f32, { 4 * KEPT * MAX_LANES }>::new();
     let (tile_rows, groups) = (job.rows.div_ceil(4), job.cols.div_ceil(4));
     // With columns down them, so that what follows in memory is written soon; else a row of tiles at a time: fewer
     // streams of memory.
@@ -187,8 +187,8 @@ unsafe fn chunks<L: Lanes, const TRANSPOSED: bool>(l: L, job: &TransposableJob) 
                     height: height.min(tile_rows - row),
                     first,
                     count: CHUNK.min(groups - first),
-                    codes: pointer(&mut codes),
-                    columns: pointer(&mut columns),
+                    codes: codes.pointer(),
+                    columns: columns.pointer(),
                 };
                 // SAFETY: tiles that exist; the buffers hold a chunk.
                 unsafe { chunk.compress::<L, TRANSPOSED>(l, job) };

@@ -1,9 +1,10 @@
 //! Groups of rows that share indices, as their definitions read.
 
 use super::VECTOR;
+use super::estimators::tree_sum;
 use crate::kernels::Init;
 use crate::kernels::group::{
-    GatherJob, GroupKernels, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+    GROUP_VECTORS, GatherJob, GroupKernels, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
 };
 
 /// Rows of the tree, absent ones zero.
@@ -30,15 +31,7 @@ fn norm(x: [f32; ROWS]) -> f32 {
         _ if most < NORM_LOW => (1.0 / NORM_SCALE, NORM_SCALE),
         _ => (1.0, 1.0),
     };
-    let mut sum = x.map(|x| (x * scale) * (x * scale));
-    let mut len = ROWS;
-    while len > 1 {
-        len /= 2;
-        for i in 0..len {
-            sum[i] = sum[2 * i] + sum[2 * i + 1];
-        }
-    }
-    sum[0].sqrt() * back
+    tree_sum(x.map(|x| (x * scale) * (x * scale))).sqrt() * back
 }
 
 unsafe fn norms(job: &NormJob) {
@@ -114,7 +107,13 @@ pub(super) const GROUP: GroupKernels = GroupKernels {
     norms,
     nonzeros,
     gather: [gather; 2],
-    tile: [tile::<8>, tile::<4>, tile::<3>, tile::<2>, tile::<1>],
-    rows: [8; 5],
+    tile: [
+        tile::<{ GROUP_VECTORS[0] }>,
+        tile::<{ GROUP_VECTORS[1] }>,
+        tile::<{ GROUP_VECTORS[2] }>,
+        tile::<{ GROUP_VECTORS[3] }>,
+        tile::<{ GROUP_VECTORS[4] }>,
+    ],
+    rows: [8; GROUP_VECTORS.len()],
     ahead: false,
 };

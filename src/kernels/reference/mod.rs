@@ -7,8 +7,7 @@ mod transposable;
 
 use super::{
     CompressJob, CopyJob, ExpandJob, Init, Kernels, LANES, Level, NarrowJob, PatternKernels,
-    PatternTiles, Selector, TileJob, Tiles, generic::lanes::unpack_codes, pattern_kernels,
-    pattern_tiles,
+    PatternTiles, Selector, TileJob, Tiles, pattern_kernels, pattern_tiles,
 };
 use crate::pattern::index_bits;
 use crate::rng;
@@ -76,10 +75,8 @@ unsafe fn indices<const N: usize, const M: usize>(meta: *const u8, g: usize) -> 
     let mut out = [0; N];
     for (k, out) in out.iter_mut().enumerate() {
         let bit = (g * N + k) * index_bits(M);
-        let mut code = 0;
         // SAFETY: an index does not cross a byte.
-        unsafe { unpack_codes(meta.add(bit / 8), 8, 1, &mut code) };
-        *out = (code >> (bit % 8)) as usize & (M - 1);
+        *out = usize::from(unsafe { *meta.add(bit / 8) }) >> (bit % 8) & (M - 1);
     }
     out
 }

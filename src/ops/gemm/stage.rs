@@ -72,7 +72,7 @@ impl Product<'_> {
         }
     }
 
-    /// Multiplies staged values of `rows` x `inner` entries by alpha.
+    /// Multiplies staged values of `rows` x `inner` entries by alpha, and zeroes those whose index points past `inner`.
     ///
     /// # Safety
     /// They and their metadata are staged.

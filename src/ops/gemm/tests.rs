@@ -23,7 +23,10 @@ fn products_of_every_table_return_the_reference_bits() {
         let run = |kernels: Level, source: Source<'_>| {
             let (mut c, mut scratch) = (old.clone(), Scratch::new());
             let to = MatMut::row_major(&mut c, rows, cols).expect("a matrix");
-            product((kernels, None), &mut scratch, p, source, b, 0.5, to.output()).expect("memory");
+            // SAFETY: operands of matching shapes, C in a buffer of its own.
+            let made =
+                unsafe { product((kernels, None), &mut scratch, p, source, b, 0.5, to.output()) };
+            made.expect("memory");
             c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let want = run(kernels::reference::level(), Source::Scaled(packed.as_ref(), 1.5));

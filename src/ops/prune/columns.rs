@@ -14,7 +14,10 @@ use crate::pattern::Pattern;
 const ROWS: usize = 1024;
 
 /// [`prune`](super::prune) where no rows share indices, after its checks.
-pub(super) fn prune(
+///
+/// # Safety
+/// `a` is readable and `to` writable; each entry is that of A in the same place, or they do not overlap.
+pub(super) unsafe fn prune(
     options: &Options<'_>,
     kernels: Level,
     (method, pattern): (Method, Pattern),
@@ -37,7 +40,7 @@ pub(super) fn prune(
             let row = first + row;
             let a = a.part(row..row + rows, col..col + cols);
             let target = Target { tall, ..Target::dense_columns(to, stream && first == before) };
-            // SAFETY: views were checked, and tiles are disjoint.
+            // SAFETY: the caller's promise; tiles are disjoint.
             unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
         });
     }

@@ -21,7 +21,10 @@ pub(super) fn apply(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
 }
 
 /// [`prune`](super::prune), after its checks.
-pub(super) fn prune(
+///
+/// # Safety
+/// `a` is readable and `to` writable; each entry is that of A in the same place, or they do not overlap.
+pub(super) unsafe fn prune(
     options: &Options<'_>,
     kernels: Level,
     (method, pattern): (Method, Pattern),
@@ -41,7 +44,7 @@ pub(super) fn prune(
         let (a, to) = (a.part(part.0.clone(), part.1.clone()), to.part(part.0, part.1));
         let prune = |to| {
             let target = Target::dense_rows(to);
-            // SAFETY: views were checked, and tiles are disjoint; or the output is a tile on the stack.
+            // SAFETY: the caller's promise, and tiles are disjoint; or the output is a tile on the stack.
             unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
         };
         if at_once {

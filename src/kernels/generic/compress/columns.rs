@@ -1,12 +1,13 @@
 //! Columns of A contiguous: rows in lanes.
 
 use super::stream::Stream;
-use super::{CHUNK, aligned, pointer, uninit};
+use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::Estimator;
 use crate::kernels::generic::expand::spread;
 use crate::kernels::generic::lanes::{LINE, MAX_LANES};
 use crate::kernels::generic::philox::COUNTERS;
+use crate::kernels::generic::room::Room;
 use crate::kernels::generic::shared::Shared;
 use crate::kernels::{CompressJob, Dense};
 use crate::pattern::index_bits;
@@ -16,7 +17,8 @@ use std::ops::Range;
 pub(super) const BAND: usize = 16;
 /// The words of a chunk of a band.
 const DRAW: usize = CHUNK * BAND;
-/// How many of these there is room for: two chunks of a band, drawn twice, or bands that are streamed.
+/// How many of these there is room for: twice as many as a band needs that is drawn twice, each time for two chunks; streamed
+/// and tall bands, which are drawn for together, use all of it.
 const DRAWS: usize = 8;
 /// The rows that they serve, one word a group.
 pub(super) const TALL: usize = DRAWS * BAND;
@@ -42,10 +44,10 @@ pub(crate) unsafe fn cols<L: Lanes, E: Estimator, const N: usize, const M: usize
 ) {
     let groups = job.cols.div_ceil(M);
     let lead = groups_before_line::<N>(job).filter(|_| L::STREAMS && !job.room.is_null());
-    let mut words = uninit::<u32, { DRAWS * DRAW }>();
-    let words = pointer(&mut words);
-    let mut lines = uninit::<f32, { LINE * BAND }>();
-    let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, pointer(&mut lines));
+    let mut words = Room::<u32, { DRAWS * DRAW }>::new();
+    let words = words.pointer();
+    let mut lines = Room::<f32, { LINE * BAND }>::new();
+    let mut stream = Stream::new(job, groups * N, lead.unwrap_or(0) * N, lines.pointer());
     // What rows carry is of a chunk for the next one.
     let block = if groups > CHUNK { stream.rows_of_block(BLOCK) } else { BLOCK };
     // (Dense entries may be those of A, and must not be pruned twice.)
@@ -283,7 +285,7 @@ impl Band {
     }
 
     /// `here` groups from `g` on, at most a line of values, strip by strip of each: what their columns share of a line is
-    /// read at a time. `codes` hold the indices of each strip that are not written yet.
+    /// read at a time.
     ///
     /// # Safety
     /// As [`compress`](Self::compress).
@@ -298,10 +300,10 @@ impl Band {
     ) {
         let strips = self.strips::<L>();
         let whole_strips = self.rows == strips * L::COUNT;
-        let mut padded = uninit::<f32, { 16 * 16 * BAND }>();
-        let padded = pointer(&mut padded);
-        let mut tile = uninit::<f32, { LINE * BAND }>();
-        let tile = pointer(&mut tile);
+        let mut padded = Room::<f32, { 16 * 16 * BAND }>::new();
+        let padded = padded.pointer();
+        let mut tile = Room::<f32, { LINE * BAND }>::new();
+        let tile = tile.pointer();
         if here < LINE / N {
             // SAFETY: its size. Whole lines are transposed.
             unsafe { tile.write_bytes(0, LINE * BAND) };
@@ -548,8 +550,8 @@ pub(crate) unsafe fn write_lines<L: Lanes>(
             l.prefetch_lines(job.far_into_l2, next, 1);
         }
     }
-    let mut lines = uninit::<f32, { LINE * MAX_LANES }>();
-    let lines = pointer(&mut lines);
+    let mut lines = Room::<f32, { LINE * MAX_LANES }>::new();
+    let lines = lines.pointer();
     let (to, stride) = if count == LINE { (target, ld) } else { (lines, LINE) };
     for at in (0..LINE).step_by(L::COUNT) {
         // SAFETY: the caller's promise; `lines` holds a line of COUNT rows.

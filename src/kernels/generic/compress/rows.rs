@@ -1,11 +1,12 @@
 //! Rows of A contiguous: groups in lanes.
 
-use super::{CHUNK, aligned, pointer, uninit};
+use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::{Estimator, Selection};
 use crate::kernels::generic::expand::spread;
 use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
-use crate::kernels::generic::philox::{ROW_BEGUN, row_begun, row_ended};
+use crate::kernels::generic::philox::{COUNTERS, ROW_BEGUN, row_begun, row_ended};
+use crate::kernels::generic::room::Room;
 use crate::kernels::generic::shared::Shared;
 use crate::kernels::generic::twice::Twice;
 use crate::kernels::{CompressJob, RngKey, Selector};
@@ -44,17 +45,15 @@ pub(crate) unsafe fn rows<
     // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
     let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
     let words = [words.as_mut_ptr(), second.as_mut_ptr()];
-    // Indices, and room for their bytes where a row ends within a chunk.
-    let (mut codes, mut bytes) = ([0u32; CHUNK], [0u8; 4 * CHUNK]);
+    let mut codes = [0u32; CHUNK];
     // The last groups of a row, as many in every row, where they are no whole vector: zeros behind them stay.
-    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], uninit::<f32, { 16 * MAX_LANES }>());
-    let kept = pointer(&mut kept);
+    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], Room::<f32, { 16 * MAX_LANES }>::new());
+    let kept = kept.pointer();
     // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
     let meanwhile =
         E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
     let (mut now, mut drawn) = (words[0], false);
     let mut next = words[0].wrapping_add(CHUNK);
-    let (rows_ahead, cols_ahead) = (AHEAD / job.cols, AHEAD % job.cols);
     let gap = job.row_stride.wrapping_sub(job.cols.cast_signed());
     let in_order = (0..PAGE.cast_signed()).contains(&gap);
     for i in 0..job.rows {
@@ -68,12 +67,7 @@ pub(crate) unsafe fn rows<
         let mut first = 0;
         while first < groups {
             let count = CHUNK.min(groups - first);
-            let (row_ahead, col_ahead) = match first * M + cols_ahead {
-                col if col < job.cols => (i + rows_ahead, col),
-                col => (i + rows_ahead + 1, col - job.cols),
-            };
-            let ahead = row_ahead.cast_signed().wrapping_mul(job.row_stride);
-            let ahead = job.a.wrapping_offset(ahead).wrapping_add(col_ahead);
+            let ahead = entry_ahead(job, i, first * M);
             if in_order {
                 touch_pages::<L, M>(l, ahead, out.wrapping_add(first * each), each);
             }
@@ -106,18 +100,8 @@ pub(crate) unsafe fn rows<
                 unsafe { std::ptr::copy(now, words[0], CHUNK) };
                 drawn = false;
             } else {
-                let (from, chunks);
-                (from, offset, chunks) = aligned(job.group0 + first as u32, count);
-                for draw in 0..E::WORDS {
-                    for chunk in 0..chunks {
-                        let from = from + (chunk * CHUNK) as u32;
-                        // SAFETY: two chunks of each draw.
-                        unsafe {
-                            let words = words[draw].add(chunk * CHUNK);
-                            (shared.words_of_row)(&job.key, row, from, draw as u32, words);
-                        }
-                    }
-                }
+                // SAFETY: two chunks of each draw.
+                offset = unsafe { draw::<E>(job, shared, (row, first), count, words) };
             }
             let mut v = 0;
             while v < count {
@@ -146,22 +130,73 @@ pub(crate) unsafe fn rows<
                 }
                 v += L::COUNT;
             }
+            if !DENSE {
+                // SAFETY: `first` is a multiple of 64, so this is where its byte begins.
+                unsafe { write_codes::<L, N, M>(l, &mut codes, count, meta.add(first / 8 * bits)) };
+            }
             first += CHUNK;
-            if DENSE {
-                continue;
-            }
-            // SAFETY: the chunk begins with a multiple of 64 groups, so this is where its byte begins; the bytes of `count`
-            // groups are written.
+        }
+    }
+}
+
+/// The address [`AHEAD`] entries behind entry (i, j), by rows; past the last row, where one would be.
+#[inline(always)]
+fn entry_ahead(job: &CompressJob, i: usize, j: usize) -> *const f32 {
+    let (rows, cols) = (AHEAD / job.cols, AHEAD % job.cols);
+    let (row, col) = match j + cols {
+        col if col < job.cols => (i + rows, col),
+        col => (i + rows + 1, col - job.cols),
+    };
+    job.a.wrapping_offset(row.cast_signed().wrapping_mul(job.row_stride)).wrapping_add(col)
+}
+
+/// Draws the words of `count` groups of a row of the whole matrix, from the job's group `first` on; how many words of other
+/// groups come before them.
+///
+/// # Safety
+/// `words` has room for two chunks of each draw.
+#[inline(always)]
+unsafe fn draw<E: Estimator>(
+    job: &CompressJob,
+    shared: &Shared,
+    (row, first): (u32, usize),
+    count: usize,
+    words: [*mut u32; 2],
+) -> usize {
+    let (from, offset, chunks) = aligned(job.group0 + first as u32, count);
+    for draw in 0..E::WORDS {
+        for chunk in 0..chunks {
+            let from = from + (chunk * CHUNK) as u32;
+            // SAFETY: the caller's promise.
             unsafe {
-                let target = meta.add((first - CHUNK) / 8 * bits);
-                codes[count..].fill(0);
-                let whole = count == CHUNK;
-                pack::<L, N, M>(l, codes.as_ptr(), if whole { target } else { bytes.as_mut_ptr() });
-                if !whole {
-                    let len = (count * bits).div_ceil(8);
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, len);
-                }
+                let words = words[draw].add(chunk * CHUNK);
+                (shared.words_of_row)(&job.key, row, from, draw as u32, words);
             }
+        }
+    }
+    offset
+}
+
+/// Packs the first `count` codes.
+///
+/// # Safety
+/// Their bytes are writable.
+#[inline(always)]
+unsafe fn write_codes<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    codes: &mut [u32; CHUNK],
+    count: usize,
+    target: *mut u8,
+) {
+    let mut bytes = Room::<u8, { 4 * CHUNK }>::new();
+    // SAFETY: the bytes of a chunk, or those that exist.
+    unsafe {
+        if count == CHUNK {
+            pack::<L, N, M>(l, codes.as_ptr(), target);
+        } else {
+            codes[count..].fill(0);
+            pack::<L, N, M>(l, codes.as_ptr(), bytes.pointer());
+            target.copy_from(bytes.pointer(), (count * N * index_bits(M)).div_ceil(8));
         }
     }
 }
@@ -241,7 +276,7 @@ impl<const DENSE: bool> Chunk<DENSE> {
         (row, group): (u32, u32),
         (now, next): (*const u32, *mut u32),
     ) {
-        for part in 0..16 / L::COUNT {
+        for part in 0..COUNTERS / L::COUNT {
             let mut counters = row_begun(l, key, (row, group, 0), part);
             macro_rules! quarter {
                 ($q:literal $from:literal $to:literal) => {
