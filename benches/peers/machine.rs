@@ -41,9 +41,47 @@ pub(crate) fn date() -> String {
     date
 }
 
-/// How many processes ran or wanted to, over the last minute.
-pub(crate) fn load() -> Option<f64> {
-    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+/// What disturbs a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disturbance {
+    /// How many processes ran or wanted to, over the last minute.
+    load: Option<f64>,
+    /// The time of all CPUs since the start, and what of it the host of a virtual machine gave to others.
+    time: Option<(u64, u64)>,
+}
+
+impl Disturbance {
+    pub(crate) fn now() -> Self {
+        let load = || fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok();
+        let time = || -> Option<(u64, u64)> {
+            let stat = fs::read_to_string("/proc/stat").ok()?;
+            // user, nice, system, idle, iowait, irq, softirq, steal.
+            let numbers = stat.lines().next()?.split_whitespace().skip(1).take(8);
+            let numbers: Vec<u64> = numbers.map_while(|number| number.parse().ok()).collect();
+            Some((numbers.iter().sum(), *numbers.get(7)?))
+        };
+        Self { load: load(), time: time() }
+    }
+
+    /// Why what was measured from `self` to now is not to be quoted, if it is not.
+    pub(crate) fn since(self) -> Vec<String> {
+        let (now, mut why) = (Self::now(), Vec::new());
+        match (self.load, now.load) {
+            // The run itself is one process, and two while it measures threads.
+            (Some(before), Some(after)) if before > 0.5 || after > 1.5 => why.push(format!(
+                "load average {before:.2} before (a build counts too) and {after:.2} after (this run too)"
+            )),
+            (Some(_), Some(_)) => {}
+            _ => why.push("the system does not tell its load".to_owned()),
+        }
+        if let (Some((from, stolen)), Some((to, stolen_now))) = (self.time, now.time) {
+            let share = 100.0 * (stolen_now - stolen) as f64 / (to - from).max(1) as f64;
+            if share > 2.0 {
+                why.push(format!("{share:.0} % of the time of its CPUs went to other machines"));
+            }
+        }
+        why
+    }
 }
 
 /// The data caches of the first CPU: name and bytes.

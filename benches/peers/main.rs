@@ -30,10 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", libraries::probe_blis(&args.library)?);
         return Ok(());
     }
-    let load = machine::load();
+    let before = machine::Disturbance::now();
     // Before anything starts a thread.
     let peers = libraries::load(&args.library);
     let mut run = Run::new(&args, peers)?;
     run.all();
-    report::write(&args, &run, load)
+    report::write(&args, &run, &before.since())
 }

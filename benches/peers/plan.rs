@@ -2,6 +2,7 @@
 
 use crate::args::{Args, Part};
 use crate::common::product::{Layout, Shape, Storage};
+use crate::machine;
 use crate::race::Budget;
 
 /// A product, its rows in memory as they come or `ld` elements apart.
@@ -64,6 +65,19 @@ impl Pass {
     const fn from(self, place: Place) -> Self {
         Self { place: Some(place), ..self }
     }
+
+    /// A quarter of the second-level cache, as a copy of it must fit beside it; 512 KiB at most.
+    fn from_l2() -> Self {
+        let caches = machine::caches();
+        let l2 = caches.iter().find(|(name, _)| name == "L2").map_or(1 << 20, |&(_, bytes)| bytes);
+        let sizes = [Self::new(256, 512), Self::new(256, 256), Self::new(128, 256)];
+        let fits = |pass: &Self| pass.rows * pass.cols * size_of::<f32>() <= l2 / 4;
+        sizes.into_iter().find(fits).unwrap_or(Self::new(128, 128)).from(Place::L2)
+    }
+
+    const fn is(self, other: Self) -> bool {
+        self.rows == other.rows && self.cols == other.cols
+    }
 }
 
 pub(crate) struct Plan {
@@ -112,6 +126,7 @@ impl Plan {
     fn full() -> Self {
         const LAYER: Case = Case::new(3072, 2048, 768);
         let cubes = |sizes: &[usize]| sizes.iter().map(|&size| Case::cube(size)).collect();
+        let from_l2 = Pass::from_l2();
         Self {
             gemm: vec![
                 Case::cube(512),
@@ -136,17 +151,14 @@ impl Plan {
             ],
             threads: vec![Case::cube(1024), Case::cube(2048), LAYER],
             memory: vec![Case::cube(1024), Case::cube(1024).padded(1040), LAYER],
-            compress: vec![
-                Pass::new(256, 512).from(Place::L2),
-                Pass::new(4096, 8192).from(Place::Dram),
-            ],
+            compress: vec![from_l2, Pass::new(4096, 8192).from(Place::Dram)],
             rate: vec![
                 Pass::new(64, 64),
                 Pass::new(64, 128),
                 Pass::new(128, 128),
                 Pass::new(128, 256),
                 Pass::new(256, 256),
-                Pass::new(256, 512).from(Place::L2),
+                Pass::new(256, 512),
                 Pass::new(512, 512),
                 Pass::new(512, 1024),
                 Pass::new(1024, 1024),
@@ -155,9 +167,12 @@ impl Plan {
                 Pass::new(2048, 4096),
                 Pass::new(4096, 4096),
                 Pass::new(4096, 8192).from(Place::Dram),
-            ],
+            ]
+            .into_iter()
+            .map(|pass| if pass.is(from_l2) { from_l2 } else { pass })
+            .collect(),
             prune: (512, 1024),
-            budget: Budget { seconds: 4.0, least: 5, most: 41, turn: 0.004 },
+            budget: Budget { seconds: 4.0, least: 11, most: 41, turn: 0.004 },
         }
     }
 

@@ -1,5 +1,7 @@
 //! Contestants timed in turn, so that what the machine does besides meets all of them.
 
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng as _;
 use spnm::{Isa, Pattern};
 use std::fmt;
 use std::hint::black_box;
@@ -127,8 +129,8 @@ impl Race {
     }
 }
 
-/// Times the contestants in turn; which of them comes first rotates. Before, `check` sees what each
-/// has left in `output`, which was all NaN.
+/// Times the contestants in turn, in an order that is drawn anew for each repetition: none is always behind the same other,
+/// and finds in the caches what that has left. Before, `check` sees what each has left in `output`, which was all NaN.
 pub(crate) fn race(
     mut contestants: Vec<Contestant<'_>>,
     output: &mut [f32],
@@ -155,9 +157,13 @@ pub(crate) fn race(
         .iter()
         .map(|contestant| Times { who: contestant.who, seconds: Vec::new() })
         .collect();
-    for repetition in 0..repetitions {
-        for turn in 0..contestants.len() {
-            let which = (repetition + turn) % contestants.len();
+    let mut order: Vec<usize> = (0..contestants.len()).collect();
+    let mut data = Pcg64Mcg::new(1);
+    for _ in 0..repetitions {
+        for turn in (1..order.len()).rev() {
+            order.swap(turn, data.next_u32() as usize % (turn + 1));
+        }
+        for &which in &order {
             let contestant = &mut contestants[which];
             if turns[which] > 1 {
                 time(contestant, output, 1); // its code and data come back into the caches

@@ -13,13 +13,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-pub(crate) fn write(args: &Args, run: &Run, load: Option<f64>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(args: &Args, run: &Run, disturbed: &[String]) -> Result<(), Box<dyn Error>> {
     let folder = args.out.clone().unwrap_or_else(|| match args.test {
         true => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("peers"),
         false => target_folder().join("peers"),
     });
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let text = text(args, run, load)?;
+    let preliminary = preliminary(args, disturbed);
+    let text = text(run, &preliminary)?;
     if args.test {
         tested(run);
     } else {
@@ -28,7 +29,7 @@ pub(crate) fn write(args: &Args, run: &Run, load: Option<f64>) -> Result<(), Box
     let mut files =
         vec![("table.md", text), ("table.csv", table::csv(&run.rows)), ("races.csv", races(run))];
     let mut note = format!("{}, {}", machine::cpu(), machine::date());
-    if !preliminary(args, load).is_empty() {
+    if !preliminary.is_empty() {
         note += ", preliminary";
     }
     files.extend(charts::draw(run, &note)?);
@@ -58,7 +59,7 @@ fn tested(run: &Run) {
 }
 
 /// Everything that is printed, as Markdown.
-fn text(args: &Args, run: &Run, load: Option<f64>) -> Result<String, std::fmt::Error> {
+fn text(run: &Run, preliminary: &[String]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     writeln!(
         out,
@@ -69,7 +70,6 @@ fn text(args: &Args, run: &Run, load: Option<f64>) -> Result<String, std::fmt::E
         machine::commit()
     )?;
     writeln!(out, "```sh\n{}\n```\n", command())?;
-    let preliminary = preliminary(args, load);
     if !preliminary.is_empty() {
         writeln!(out, "**Preliminary**: {}.\n", preliminary.join("; "))?;
     }
@@ -128,7 +128,7 @@ fn text(args: &Args, run: &Run, load: Option<f64>) -> Result<String, std::fmt::E
 }
 
 /// Why the figures are not to be quoted, if they are not.
-fn preliminary(args: &Args, before: Option<f64>) -> Vec<String> {
+fn preliminary(args: &Args, disturbed: &[String]) -> Vec<String> {
     let mut why = Vec::new();
     if args.quick {
         why.push("a quick run".to_owned());
@@ -136,15 +136,7 @@ fn preliminary(args: &Args, before: Option<f64>) -> Vec<String> {
     if args.test {
         why.push("a test, whose figures mean nothing".to_owned());
     }
-    match (before, machine::load()) {
-        // The run itself is one process, and two while it measures threads.
-        (Some(before), Some(after)) if before > 0.5 || after > 1.5 => why.push(format!(
-            "load average {before:.2} before (a build counts too) and {after:.2} after (this run \
-             too)"
-        )),
-        (Some(_), Some(_)) => {}
-        _ => why.push("the system does not tell its load".to_owned()),
-    }
+    why.extend_from_slice(disturbed);
     why
 }
 

@@ -59,7 +59,7 @@ impl Run {
             + plan.step.len()
             + 2 * plan.groups.len()
             + plan.small.len()
-            + plan.threads.len()
+            + 2 * plan.threads.len()
             + plan.compress.len()
             + plan.rate.len();
         let style = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {msg}")
@@ -192,7 +192,8 @@ impl Run {
         let cases = std::mem::take(&mut self.plan.groups);
         // As products row by row: the step has A by columns, for the peers as well.
         for (op, storage) in [(GEMM, Storage::Rows), (PRUNE_GEMM, Storage::Cols)] {
-            let ours = [4, 8, 16].map(|rows| {
+            // Rows with indices of their own among them: what groups gain is seen in one race.
+            let ours = [1, 4, 8, 16].map(|rows| {
                 Ours::new(op, Pattern::N2M4.grouped(rows).expect("a size of groups"), best)
             });
             let mut races = Vec::new();
@@ -216,8 +217,11 @@ impl Run {
         for case in std::mem::take(&mut self.plan.small) {
             self.next(format!("small {case}"));
             let race = self.race(case, Storage::Rows, &[ours], true);
-            let peer = Some(GEMM_CRATE);
-            self.rows.extend(product_row(Some(&targets::SMALL), &case, &race, ours, peer));
+            let target = Some(&targets::SMALL);
+            self.rows.extend(product_row(target, &case, &race, ours, Some(GEMM_CRATE)));
+            // The target's peer need not be the best.
+            let best = race.best_peer().filter(|&peer| peer != GEMM_CRATE);
+            self.rows.extend(product_row(None, &case, &race, ours, best));
             self.other.push((case, race));
         }
     }
@@ -281,12 +285,12 @@ impl Run {
             return;
         }
         let best = self.best();
-        let one = [GEMM, PRUNE_GEMM].map(|op| Ours::new(op, Pattern::N2M4, best));
-        let two = one.map(|ours| Ours { threads: 2, ..ours });
         for case in cases {
-            self.next(format!("threads {case}"));
-            let race = self.race(case, Storage::Rows, &[one, two].concat(), false);
-            for (one, two) in one.into_iter().zip(two) {
+            for (op, storage) in [(GEMM, Storage::Rows), (PRUNE_GEMM, Storage::Cols)] {
+                let one = Ours::new(op, Pattern::N2M4, best);
+                let two = Ours { threads: 2, ..one };
+                self.next(format!("threads {case}"));
+                let race = self.race(case, storage, &[one, two], false);
                 let gflops = |ours| {
                     let time = race.time(Who::Ours(ours))?;
                     Some(Value::Flops(case.shape.flops() / time.median / 1e9))
@@ -300,8 +304,8 @@ impl Run {
                     peer: Some(("one thread".to_owned(), alone)),
                     ratio: race.ratio(Who::Ours(two), Who::Ours(one)),
                 });
+                self.other.push((case, race));
             }
-            self.other.push((case, race));
         }
     }
 
