@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::product::{Layout, Shape, Storage, dense};
-use common::{PATTERNS, data, flops, group, grouped, is_test, levels, print_table, transposed};
+use common::matrix::{Dense, Storage, view_mut};
+use common::product::{Layout, Shape, dense};
+use common::{PATTERNS, flops, group, grouped, is_test, levels, print_table, transposed};
 use criterion::Criterion;
 use spnm::{
     Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress, decompress,
@@ -51,11 +52,8 @@ impl Expected {
 fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     let Shape { rows, inner, cols } = shape;
     let name = shape.to_string();
-    // Made when the first id that needs it passes the filter.
-    let a_rows = LazyCell::new(|| data(3, rows * inner));
-    let a_cols = LazyCell::new(|| transposed(&a_rows, rows, inner));
-    let b_rows = LazyCell::new(|| data(4, inner * cols));
-    let b_cols = LazyCell::new(|| transposed(&b_rows, inner, cols));
+    let (a, b) = (Dense::new(3, rows, inner), Dense::new(4, inner, cols));
+    let by_rows = || (a.data(Storage::Rows), b.data(Storage::Rows));
     let mut c = vec![0.0f32; rows * cols];
     let mut scratch = Scratch::new();
 
@@ -63,13 +61,16 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     baseline.throughput(flops(rows, inner, cols));
     baseline.bench_function(format!("dense/rows/{name}/-"), |bencher| {
         let layout = Layout::tight(shape, Storage::Rows);
-        let (a, b) = (&a_rows[..], &b_rows[..]);
+        let (a, b) = by_rows();
         bencher.iter(|| dense(shape, &layout, black_box(a), black_box(b), black_box(&mut c)));
     });
     baseline.finish();
 
     for pattern in PATTERNS.into_iter().chain(grouped()) {
-        let expected = LazyCell::new(|| Expected::new(shape, pattern, &a_rows, &b_rows));
+        let expected = LazyCell::new(|| {
+            let (a, b) = by_rows();
+            Expected::new(shape, pattern, a, b)
+        });
         // The storage that has the most use, and for 2:4 the other one too.
         let storages = |usual, other| match pattern {
             Pattern::N2M4 => vec![usual, other],
@@ -79,33 +80,24 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
         // The storage of B and C; A is compressed.
         let mut products = group(criterion, "gemm");
         products.throughput(flops(rows, inner, cols));
-        for storage in storages("rows", "cols") {
+        for storage in storages(Storage::Rows, Storage::Cols) {
             for &isa in levels {
                 let id = format!("{pattern}/{storage}/{name}/{}", isa.name());
                 let mut checked = false;
                 products.bench_function(&id, |bencher| {
                     let options = Options::new().isa(isa);
-                    let by_cols = storage == "cols";
-                    let b = if by_cols {
-                        MatRef::row_major(&b_cols, cols, inner).map(MatRef::t)
-                    } else {
-                        MatRef::row_major(&b_rows, inner, cols)
-                    }
-                    .expect("its own buffer");
+                    let b = b.view(storage);
                     let mut run = |c: &mut [f32]| {
-                        let c = if by_cols {
-                            MatMut::row_major(c, cols, rows).map(MatMut::t)
-                        } else {
-                            MatMut::row_major(c, rows, cols)
-                        };
-                        let (a, c) = (expected.a.as_ref(), c.expect("its own buffer"));
+                        let (a, c) = (expected.a.as_ref(), view_mut(c, (rows, cols), storage));
                         gemm(&options, &mut scratch, 1.0, black_box(a), black_box(b), 0.0, c)
                             .expect("valid operands");
                     };
                     if !std::mem::replace(&mut checked, true) {
                         run(&mut c);
-                        let row_major =
-                            if by_cols { transposed(&c, cols, rows) } else { c.clone() };
+                        let row_major = match storage {
+                            Storage::Rows => c.clone(),
+                            Storage::Cols => transposed(&c, cols, rows),
+                        };
                         expected.check(&id, &row_major);
                     }
                     bencher.iter(|| run(black_box(&mut c)));
@@ -117,18 +109,13 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
         // The storage of A; B and C are row-major. Columns contiguous is the weight gradient.
         let mut fused = group(criterion, "prune_gemm");
         fused.throughput(flops(rows, inner, cols));
-        for storage in storages("cols", "rows") {
+        for storage in storages(Storage::Cols, Storage::Rows) {
             for &isa in levels {
                 let id = format!("{pattern}/{storage}/{name}/{}", isa.name());
                 let mut checked = false;
                 fused.bench_function(&id, |bencher| {
                     let options = Options::new().isa(isa);
-                    let a = match storage {
-                        "rows" => MatRef::row_major(&a_rows, rows, inner),
-                        _ => MatRef::row_major(&a_cols, inner, rows).map(MatRef::t),
-                    }
-                    .expect("its own buffer");
-                    let b = MatRef::row_major(&b_rows, inner, cols).expect("its own buffer");
+                    let (a, b) = (a.view(storage), b.view(Storage::Rows));
                     let mut run = |c: &mut [f32]| {
                         let c = MatMut::row_major(c, rows, cols).expect("its own buffer");
                         let (a, b) = (black_box(a), black_box(b));

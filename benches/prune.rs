@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::{PATTERNS, data, entries, grouped, is_test, levels, print_table, transposed};
+use common::matrix::{Dense, STORAGES, Storage, view_mut};
+use common::{PATTERNS, entries, grouped, is_test, levels, print_table};
 use criterion::Criterion;
 use spnm::{
-    Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, compress,
-    compress_transposable, decompress, prune, soft_threshold_scale,
+    Compressed, Isa, MatRef, Method, Options, Pattern, Rng, compress, compress_transposable,
+    decompress, prune, soft_threshold_scale,
 };
 use std::cell::LazyCell;
 use std::hint::black_box;
-use std::ops::Deref;
 use std::time::SystemTime;
 
 const METHOD: Method = Method::Mvue(Rng::new(1, 2));
@@ -72,37 +72,30 @@ fn others(criterion: &mut Criterion, a: MatRef<'_>) {
     group.throughput(entries(rows, cols));
     for pattern in PATTERNS {
         group.bench_function(format!("{pattern}/rows/{rows}x{cols}/{}", isa.name()), |bencher| {
-            bencher.iter(|| soft_threshold_scale(&options, pattern, black_box(a)));
+            let scale =
+                |options: &Options<'_>| soft_threshold_scale(options, pattern, black_box(a));
+            let reference = Options::new().isa(Isa::Reference);
+            assert_eq!(scale(&options), scale(&reference), "{pattern}: not the reference");
+            bencher.iter(|| scale(&options));
         });
     }
     group.finish();
 }
 
 /// `prune` and `decompress` into the storage that A has.
-fn dense_forms(
-    criterion: &mut Criterion,
-    (by_rows, by_cols): (&impl Deref<Target = Vec<f32>>, &impl Deref<Target = Vec<f32>>),
-    (rows, cols): (usize, usize),
-) {
-    let stride = |n: usize| isize::try_from(n).expect("a size in memory");
+fn dense_forms(criterion: &mut Criterion, matrix: &Dense, (rows, cols): (usize, usize)) {
     for op in ["prune", "decompress"] {
         let mut group = common::group(criterion, op);
         group.throughput(entries(rows, cols));
-        for (pattern, storage) in PATTERNS.into_iter().flat_map(|p| [(p, "rows"), (p, "cols")]) {
+        for (pattern, storage) in PATTERNS.into_iter().flat_map(|p| STORAGES.map(|s| (p, s))) {
             for isa in levels() {
                 let mut ready = None;
                 let id = format!("{pattern}/{storage}/{rows}x{cols}/{}", isa.name());
                 group.bench_function(id, |bencher| {
-                    let (source, strides) = match storage {
-                        "rows" => (&by_rows[..], (stride(cols), 1)),
-                        _ => (&by_cols[..], (1, stride(rows))),
-                    };
-                    let a = MatRef::new(source, rows, cols, strides.0, strides.1);
-                    let a = a.expect("its own buffer");
+                    let a = matrix.view(storage);
                     let run = |isa: Isa, kept: &Compressed, out: &mut [f32]| {
                         let options = Options::new().isa(isa);
-                        let out = MatMut::new(out, rows, cols, strides.0, strides.1);
-                        let out = out.expect("its own buffer");
+                        let out = view_mut(out, (rows, cols), storage);
                         match op {
                             "prune" => prune(&options, METHOD, pattern, a, out),
                             _ => decompress(&options, kept.as_ref(), out),
@@ -111,7 +104,7 @@ fn dense_forms(
                     };
                     let (kept, out) = ready.get_or_insert_with(|| {
                         let kept = compressed(isa, METHOD, pattern, a);
-                        let mut out = vec![0.0; source.len()];
+                        let mut out = vec![0.0; rows * cols];
                         run(Isa::Reference, &kept, &mut out);
                         let expected = out.clone();
                         out.fill(f32::NAN);
@@ -132,15 +125,13 @@ fn dense_forms(
 
 fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     let shape = format!("{rows}x{cols}");
-    // Made when the first id that needs it passes the filter.
-    let by_rows = LazyCell::new(|| data(3, rows * cols));
-    let by_cols = LazyCell::new(|| transposed(&by_rows, rows, cols));
+    let matrix = Dense::new(3, rows, cols);
 
     let mut copies = common::group(criterion, "memcpy");
     copies.throughput(entries(rows, cols));
     let mut copy = vec![0.0f32; rows * cols];
     copies.bench_function(format!("dense/rows/{shape}/-"), |bencher| {
-        let source = &by_rows[..];
+        let source = matrix.data(Storage::Rows);
         bencher.iter(|| black_box(&mut copy[..]).copy_from_slice(black_box(source)));
     });
     copies.finish();
@@ -150,19 +141,14 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     group.throughput(entries(rows, cols));
     for pattern in Pattern::ALL.iter().copied().chain(grouped()) {
         let expected = LazyCell::new(|| {
-            let a = MatRef::row_major(&by_rows, rows, cols).expect("its own buffer");
-            compressed(Isa::Reference, METHOD, pattern, a)
+            compressed(Isa::Reference, METHOD, pattern, matrix.view(Storage::Rows))
         });
-        for storage in ["rows", "cols"] {
+        for storage in STORAGES {
             for isa in levels() {
                 let mut out = None;
                 let id = format!("{pattern}/{storage}/{shape}/{}", isa.name());
                 group.bench_function(id, |bencher| {
-                    let a = match storage {
-                        "rows" => MatRef::row_major(&by_rows, rows, cols),
-                        _ => MatRef::row_major(&by_cols, cols, rows).map(MatRef::t),
-                    }
-                    .expect("its own buffer");
+                    let a = matrix.view(storage);
                     let out = out.get_or_insert_with(|| {
                         let out = compressed(isa, METHOD, pattern, a);
                         assert!(out == *expected, "{pattern} {storage} {isa:?}: not the reference");
@@ -179,17 +165,11 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
 
     let mut group = common::group(criterion, "transposable");
     group.throughput(entries(rows, cols));
-    let expected = LazyCell::new(|| {
-        both(Isa::Reference, MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"))
-    });
-    for storage in ["rows", "cols"] {
+    let expected = LazyCell::new(|| both(Isa::Reference, matrix.view(Storage::Rows)));
+    for storage in STORAGES {
         for isa in levels() {
             group.bench_function(format!("2:4/{storage}/{shape}/{}", isa.name()), |bencher| {
-                let w = match storage {
-                    "rows" => MatRef::row_major(&by_rows, rows, cols),
-                    _ => MatRef::row_major(&by_cols, cols, rows).map(MatRef::t),
-                }
-                .expect("its own buffer");
+                let w = matrix.view(storage);
                 let mut out = both(isa, w);
                 assert!(out == *expected, "{storage} {isa:?}: not the reference");
                 bencher.iter(|| transposable(isa, black_box(w), black_box(&mut out)));
@@ -197,8 +177,8 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
         }
     }
     group.finish();
-    dense_forms(criterion, (&by_rows, &by_cols), (rows, cols));
-    others(criterion, MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"));
+    dense_forms(criterion, &matrix, (rows, cols));
+    others(criterion, matrix.view(Storage::Rows));
 }
 
 fn main() {

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{PATTERNS, data, entries, group, is_test, levels, print_table, transposed};
+use common::matrix::{Dense, STORAGES, Storage, view_mut};
+use common::{PATTERNS, entries, group, is_test, levels, print_table};
 use criterion::Criterion;
 use spnm::{
-    Analysis, Isa, LogNormal, MatMut, MatRef, Options, Pattern, Rng, analyse, lognormal_fit,
-    prune_threshold,
+    Analysis, Isa, LogNormal, Options, Pattern, Rng, analyse, lognormal_fit, prune_threshold,
 };
 use std::hint::black_box;
 use std::time::SystemTime;
@@ -15,40 +15,33 @@ const RNG: Rng = Rng::new(1, 2);
 /// Half of what is uniform between -1 and 1 becomes zero.
 const ALPHA: f32 = 1.0;
 
-fn numbers(x: &Analysis) -> [u64; 5] {
-    [x.energy, x.mvue_variance, x.greedy_mse, x.above_water_level, x.zeros].map(f64::to_bits)
+/// Every number, to the bit; NaNs are equal.
+fn numbers(x: &Analysis) -> String {
+    format!("{x:?}")
 }
 
 fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     let shape = format!("{rows}x{cols}");
-    let by_rows = data(3, rows * cols);
-    let by_cols = transposed(&by_rows, rows, cols);
-    let storages = ["rows", "cols"];
-    let view = |storage| match storage {
-        "rows" => MatRef::row_major(&by_rows, rows, cols).expect("its own buffer"),
-        _ => MatRef::row_major(&by_cols, cols, rows).expect("its own buffer").t(),
-    };
+    let matrix = Dense::new(3, rows, cols);
+    let view = |storage| matrix.view(storage);
     let reference = Options::new().isa(Isa::Reference);
     let mut out = vec![0.0f32; rows * cols];
 
     let mut copies = group(criterion, "memcpy");
     copies.throughput(entries(rows, cols));
     copies.bench_function(format!("dense/rows/{shape}/-"), |bencher| {
-        let source = &by_rows[..];
+        let source = matrix.data(Storage::Rows);
         bencher.iter(|| black_box(&mut out[..]).copy_from_slice(black_box(source)));
     });
     copies.finish();
 
     let threshold = |options: &Options<'_>, storage, out: &mut [f32]| {
-        let to = match storage {
-            "rows" => MatMut::row_major(out, rows, cols).expect("its own buffer"),
-            _ => MatMut::row_major(out, cols, rows).expect("its own buffer").t(),
-        };
+        let to = view_mut(out, (rows, cols), storage);
         prune_threshold(options, RNG, ALPHA, black_box(view(storage)), to).expect("valid operands");
     };
     let mut thresholds = group(criterion, "threshold");
     thresholds.throughput(entries(rows, cols));
-    for storage in storages {
+    for storage in STORAGES {
         let mut want = vec![0.0f32; rows * cols];
         threshold(&reference, storage, &mut want);
         for isa in levels() {
@@ -67,8 +60,8 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
     let fit = |options: &Options<'_>, storage| -> LogNormal {
         lognormal_fit(options, black_box(view(storage))).expect("valid operands")
     };
-    let want = fit(&reference, "rows");
-    for storage in storages {
+    let want = fit(&reference, Storage::Rows);
+    for storage in STORAGES {
         for isa in levels() {
             let options = Options::new().isa(isa);
             fits.bench_function(format!("-/{storage}/{shape}/{}", isa.name()), |bencher| {
@@ -85,8 +78,8 @@ fn bench(criterion: &mut Criterion, rows: usize, cols: usize) {
         analyse(options, pattern, black_box(view(storage))).expect("valid operands")
     };
     for pattern in PATTERNS {
-        let want = numbers(&analyse(&reference, pattern, "rows"));
-        for storage in storages {
+        let want = numbers(&analyse(&reference, pattern, Storage::Rows));
+        for storage in STORAGES {
             for isa in levels() {
                 let options = Options::new().isa(isa);
                 let id = format!("{pattern}/{storage}/{shape}/{}", isa.name());

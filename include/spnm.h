@@ -40,8 +40,8 @@
  * - Overlap of an output with another operand: where one of the two is a compressed matrix, its values and its
  *   meta each count as all the bytes from their first to their last, gaps between rows included, and so does a
  *   dense matrix beside them. Two dense views may interleave in one buffer: column ranges with contiguous rows
- *   (col_stride 1) and one leading dimension, row ranges with contiguous columns (row_stride 1) and one, or views
- *   whose strides have a common factor that keeps their elements apart (real and imaginary parts).
+ *   (col_stride 1) and the same leading dimension, row ranges with contiguous columns (row_stride 1) and the same,
+ *   or views whose strides have a common factor that keeps their elements apart (real and imaginary parts).
  * - Extents are limited to the address space, rows of A to 2^31 - 1, its groups in a row to 2^32 - 1.
  *
  * A minimal program:
@@ -1032,7 +1032,8 @@ spnm_status spnm_analyse(const struct spnm_options *options,
 
 /**
  * The sparsest pattern whose relative variance under SPNM_MVUE (mvue_variance / energy of spnm_analyse) is at
- * most max_relative_variance: the least n / m, and of equals the one with the least variance.
+ * most max_relative_variance: the least n / m, and of equals the one with the least variance, which is that of the
+ * longest group: m is 16 but for ties. To choose among other patterns, compare what spnm_analyse says of each.
  *
  * If no pattern will do, *n = *m = 1: keep everything (which is no pattern that other functions take). So it
  *   is for a matrix with a NaN or infinity. For zeros alone the relative variance is 0.

@@ -319,7 +319,7 @@ impl Compressed {
         &self.meta
     }
 
-    /// Bytes held: values and metadata.
+    /// Bytes of values and metadata. (Memory is held in whole lines.)
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(self.values()) + self.meta.len()

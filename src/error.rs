@@ -136,8 +136,8 @@ pub enum Error {
     ///
     /// Where one of the two is compressed, its values and its metadata each count as all the addresses from their first
     /// to their last, gaps between rows included, and so does a dense view beside them. Two dense views may interleave in
-    /// one buffer: column ranges with contiguous rows (`col_stride` 1) and one leading dimension, row ranges with contiguous
-    /// columns (`row_stride` 1) and one, or views whose strides have a common factor that keeps their elements apart, as
+    /// one buffer: column ranges with contiguous rows (`col_stride` 1) and the same leading dimension, row ranges with
+    /// contiguous columns (`row_stride` 1) and the same, or views whose strides have a common factor that keeps their elements apart, as
     /// real and imaginary parts have.
     #[error("the output `{output}` overlaps `{other}`")]
     Overlap {

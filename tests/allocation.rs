@@ -6,8 +6,8 @@ use common::{Data, levels, view, view_mut};
 use spnm::{
     Compressed, Error, Method, Options, Pattern, Pool, Rng, Scratch, analyse, compress,
     compress_transposable, decompress, gemm, lognormal_fit, prune, prune_gemm, prune_in_place,
-    prune_threshold_in_place, prune_transposable, prune_transposable_in_place, recommend,
-    threshold_for_sparsity, validate,
+    prune_threshold, prune_threshold_in_place, prune_transposable, prune_transposable_in_place,
+    recommend, soft_threshold_scale, threshold_for_sparsity, validate,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -175,8 +175,9 @@ fn one_pass_operations_allocate_nothing() {
     let mut out = vec![0.0; ROWS * INNER];
     for isa in levels() {
         let options = Options::new().isa(isa);
-        for &p in Pattern::ALL {
-            for method in [Method::Mvue(Rng::new(1, 1)), Method::Magnitude, Method::Keep] {
+        let grouped = Pattern::N2M4.grouped(8).expect("a group of rows");
+        for p in Pattern::ALL.iter().copied().chain([grouped]) {
+            for method in common::methods(p, Rng::new(1, 1)) {
                 for transposed in [false, true] {
                     let source = match method {
                         Method::Keep => vec![0.0; a.len()],
@@ -238,6 +239,7 @@ fn transposable_masks_allocate_nothing() {
 #[test]
 fn whole_tensors_allocate_nothing() {
     let mut a = Data::new(4).matrix(1, ROWS * INNER);
+    let mut out = vec![0.0; ROWS * INNER];
     for isa in levels() {
         let options = Options::new().isa(isa);
         let count = allocations(|| {
@@ -248,6 +250,10 @@ fn whole_tensors_allocate_nothing() {
                 analyse(&options, p, view(&a, ROWS, INNER)).expect("analyse");
             }
             recommend(&options, 1, view(&a, ROWS, INNER), 0.0).expect("recommend");
+            soft_threshold_scale(&options, Pattern::N2M4, view(&a, ROWS, INNER)).expect("scale");
+            let to = view_mut(&mut out, ROWS, INNER);
+            prune_threshold(&options, Rng::new(1, 2), alpha, view(&a, ROWS, INNER), to)
+                .expect("prune");
             let to = view_mut(&mut a, INNER, ROWS).t();
             prune_threshold_in_place(&options, Rng::new(1, 2), alpha, to).expect("prune");
         });

@@ -414,16 +414,7 @@ fn tensor_lines(
         for (p, group) in [(Pattern::N1M2, 1), (Pattern::N2M4, 1), (Pattern::N2M8, 3)] {
             let grouped = p.grouped(group).expect("a group of rows");
             let x = analyse(options, grouped, a.view()).expect("analyse");
-            let x = [
-                x.energy,
-                x.mvue_variance,
-                x.mvue_approx_variance,
-                x.greedy_mse,
-                x.greedy_squared_bias,
-                x.greedy_cosine,
-                x.above_water_level,
-                x.zeros,
-            ];
+            let x = common::numbers(&x);
             lines.push((format!("analyse {p} {group} {kind}"), numbers(&x)));
             let scale = soft_threshold_scale(options, p, a.view()).expect("soft_threshold_scale");
             lines.push((format!("soft_threshold_scale {p} {group} {kind}"), numbers(&[scale])));

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::statistics::{ALPHA, bound, deviation, inclusion, magnitudes};
+use common::statistics::{bound, chi_square, deviation, inclusion, magnitudes};
 use common::{Data, by_effort, index_of};
 use spnm::{Compressed, MatRef, Method, Options, Pattern, Rng, compress};
 
@@ -364,11 +364,7 @@ fn joint_outcomes_of_neighbouring_groups() {
                 cells[usize::from(row[g] * 4 + row[g + d])] += 1;
             }
         }
-        let expected = (t * (GROUPS - d)) as f64 / 16.0;
-        let chi: f64 = cells.iter().map(|&c| (c as f64 - expected).powi(2) / expected).sum();
-        // 15 degrees of freedom; the tail by Laurent and Massart.
-        let log = (distances.len() as f64 / ALPHA).ln();
-        let limit = 15.0 + 2.0 * (15.0 * log).sqrt() + 2.0 * log;
+        let (chi, limit) = chi_square(&cells, distances.len());
         assert!(chi < limit, "groups {d} apart: chi-square {chi}, limit {limit}");
     }
 }
@@ -401,17 +397,13 @@ fn joint_outcomes_of_rows_streams_and_seeds() {
         pairs.push((Rng { seed: rng.seed ^ 1, ..rng }, Rng { stream: rng.stream ^ 1, ..rng }));
         pairs.push((Rng { row0: rng.row0 + 1, ..rng }, Rng { stream: rng.stream ^ 1, ..rng }));
     }
-    let log = (pairs.len() as f64 / ALPHA).ln();
     let mut sum = 0.0;
     for &(one, other) in &pairs {
         let mut cells = [0u64; 16];
         for (x, y) in indices(one).into_iter().zip(indices(other)) {
             cells[usize::from(x * 4 + y)] += 1;
         }
-        let expected = GROUPS as f64 / 16.0;
-        let chi: f64 = cells.iter().map(|&c| (c as f64 - expected).powi(2) / expected).sum();
-        // 15 degrees of freedom; the tail by Laurent and Massart.
-        let limit = 15.0 + 2.0 * (15.0 * log).sqrt() + 2.0 * log;
+        let (chi, limit) = chi_square(&cells, pairs.len());
         assert!(chi < limit, "{one:?} and {other:?}: chi-square {chi}, limit {limit}");
         sum += chi;
     }

@@ -11,9 +11,9 @@ mod common;
 
 use common::statistics::{bound, deviation};
 use common::vectors::{Matrix, Reader};
-use common::{Data, Dense, ORDERS, Order, by_effort, levels, same_bits};
+use common::{Data, Dense, ORDERS, Order, by_effort, levels, numbers, same_bits};
 use spnm::{
-    Analysis, Error, Isa, LogNormal, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, analyse,
+    Error, Isa, LogNormal, MatMut, MatRef, Method, Options, Pattern, Pool, Rng, analyse,
     lognormal_fit, prune, prune_threshold, prune_threshold_in_place, recommend,
     threshold_for_sparsity,
 };
@@ -99,19 +99,6 @@ fn places(pool: &Pool) -> impl Iterator<Item = (Options<'_>, Order, String)> {
 fn close(got: f64, want: f64, what: &str) {
     let same = got == want || got.is_nan() && want.is_nan();
     assert!(same || (got - want).abs() <= 1e-11 * want.abs() + 1e-13, "{what}: {got} for {want}");
-}
-
-fn numbers(analysis: &Analysis) -> [f64; 8] {
-    [
-        analysis.energy,
-        analysis.mvue_variance,
-        analysis.mvue_approx_variance,
-        analysis.greedy_mse,
-        analysis.greedy_squared_bias,
-        analysis.greedy_cosine,
-        analysis.above_water_level,
-        analysis.zeros,
-    ]
 }
 
 #[test]

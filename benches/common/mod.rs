@@ -1,6 +1,7 @@
 //! What the benches share: units, data, levels and the closing table.
 #![allow(dead_code, unreachable_pub, reason = "every bench uses a part of this")]
 
+pub mod matrix;
 pub mod product;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};

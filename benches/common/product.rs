@@ -1,5 +1,6 @@
 //! Products: their shapes, where operands lie, and the dense baseline.
 
+use super::matrix::Storage;
 use std::fmt;
 
 /// C is `rows` x `cols`, the dimension that is summed over `inner`.
@@ -29,13 +30,6 @@ impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.rows, self.inner, self.cols)
     }
-}
-
-/// Whether rows or columns of a matrix are contiguous.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Storage {
-    Rows,
-    Cols,
 }
 
 /// Where the elements of C = A.B lie: A by rows or by columns, B and C by rows.

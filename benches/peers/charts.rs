@@ -1,6 +1,6 @@
 //! The charts, as SVG.
 
-use crate::common::product::Storage;
+use crate::common::matrix::Storage;
 use crate::passes::{MEMCPY, compress_of};
 use crate::plan::Case;
 use crate::products::{GEMM, PRUNE_GEMM};

@@ -1,10 +1,10 @@
 //! Races of what passes over a matrix once: compress beside memcpy, prune.
 
-use crate::common::product::Storage;
-use crate::common::{data, transposed};
+use crate::common::matrix::{Dense, STORAGES, Storage, view_mut};
+use crate::common::transposed;
 use crate::products::METHOD;
 use crate::race::{Budget, Contestant, Ours, Race, race};
-use spnm::{Compressed, Isa, MatMut, MatRef, Options, Pattern, compress, prune};
+use spnm::{Compressed, Isa, Options, Pattern, compress, prune};
 
 pub(crate) const MEMCPY: &str = "memcpy";
 
@@ -23,30 +23,6 @@ pub(crate) const fn prune_of(storage: Storage) -> &'static str {
     }
 }
 
-/// A matrix in both storages.
-struct Dense {
-    rows: usize,
-    cols: usize,
-    by_rows: Vec<f32>,
-    by_cols: Vec<f32>,
-}
-
-impl Dense {
-    fn new(rows: usize, cols: usize) -> Self {
-        let by_rows = data(3, rows * cols);
-        let by_cols = transposed(&by_rows, rows, cols);
-        Self { rows, cols, by_rows, by_cols }
-    }
-
-    fn view(&self, storage: Storage) -> MatRef<'_> {
-        match storage {
-            Storage::Rows => MatRef::row_major(&self.by_rows, self.rows, self.cols),
-            Storage::Cols => MatRef::row_major(&self.by_cols, self.cols, self.rows).map(MatRef::t),
-        }
-        .expect("its own buffer")
-    }
-}
-
 /// Races `compress` of `cases` from both storages with a copy of the same matrix. Results are the
 /// reference's, or the run ends.
 pub(crate) fn compress_race(
@@ -55,7 +31,7 @@ pub(crate) fn compress_race(
     cases: &[(Pattern, Isa)],
     budget: Budget,
 ) -> Race {
-    let dense = Dense::new(rows, cols);
+    let dense = Dense::new(3, rows, cols);
     let compressed = |pattern, isa, storage| {
         let mut out = Compressed::new(rows, cols, pattern).expect("memory");
         compress(&Options::new().isa(isa), METHOD, dense.view(storage), out.as_mut())
@@ -69,7 +45,7 @@ pub(crate) fn compress_race(
             references.push((pattern, compressed(pattern, Isa::Reference, Storage::Rows)));
         }
         let reference = references.iter().find(|(known, _)| *known == pattern).map(|(_, out)| out);
-        for storage in [Storage::Rows, Storage::Cols] {
+        for storage in STORAGES {
             let ours = Ours::new(compress_of(storage), pattern, isa);
             let mut out = compressed(pattern, isa, storage);
             assert!(Some(&out) == reference, "{ours}, {rows}x{cols}: not the reference's result");
@@ -81,28 +57,25 @@ pub(crate) fn compress_race(
         }
     }
     drop(references);
-    contestants.push(Contestant::peer(MEMCPY, |copy| copy.copy_from_slice(&dense.by_rows)));
+    let source = dense.data(Storage::Rows);
+    contestants.push(Contestant::peer(MEMCPY, |copy| copy.copy_from_slice(source)));
     let mut copy = vec![0.0; rows * cols];
     race(contestants, &mut copy, budget, &|_, _| {})
 }
 
 /// Races the `levels` of `prune` 2:4, from both storages.
 pub(crate) fn prune_race(rows: usize, cols: usize, levels: &[Isa], budget: Budget) -> Race {
-    let dense = Dense::new(rows, cols);
+    let dense = Dense::new(3, rows, cols);
     let mut expected = vec![0.0; rows * cols];
     let run = |isa, storage, out: &mut [f32]| {
-        let out = match storage {
-            Storage::Rows => MatMut::row_major(out, rows, cols),
-            Storage::Cols => MatMut::row_major(out, cols, rows).map(MatMut::t),
-        };
-        let (options, out) = (Options::new().isa(isa), out.expect("its own buffer"));
+        let (options, out) = (Options::new().isa(isa), view_mut(out, (rows, cols), storage));
         prune(&options, METHOD, Pattern::N2M4, dense.view(storage), out).expect("valid operands");
     };
     run(Isa::Reference, Storage::Rows, &mut expected);
     let by_cols = transposed(&expected, rows, cols);
     let mut contestants = Vec::new();
     for &isa in levels {
-        for storage in [Storage::Rows, Storage::Cols] {
+        for storage in STORAGES {
             let ours = Ours::new(prune_of(storage), Pattern::N2M4, isa);
             let want = if storage == Storage::Rows { &expected } else { &by_cols };
             let mut out = vec![f32::NAN; rows * cols];

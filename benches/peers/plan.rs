@@ -1,7 +1,8 @@
 //! Which shapes are measured, and for how long.
 
 use crate::args::{Args, Part};
-use crate::common::product::{Layout, Shape, Storage};
+use crate::common::matrix::Storage;
+use crate::common::product::{Layout, Shape};
 use crate::machine;
 use crate::race::Budget;
 

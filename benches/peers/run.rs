@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Part};
 use crate::common::levels;
-use crate::common::product::Storage;
+use crate::common::matrix::Storage;
 use crate::libraries::{GEMM_CRATE, Peers};
 use crate::passes::{MEMCPY, compress_race, prune_of, prune_race};
 use crate::peak::Peak;

@@ -233,7 +233,8 @@ pub unsafe extern "C" fn spnm_analyse(
 }
 
 /// The sparsest pattern whose relative variance under SPNM_MVUE (mvue_variance / energy of spnm_analyse) is at
-/// most max_relative_variance: the least n / m, and of equals the one with the least variance.
+/// most max_relative_variance: the least n / m, and of equals the one with the least variance, which is that of the
+/// longest group: m is 16 but for ties. To choose among other patterns, compare what spnm_analyse says of each.
 ///
 /// If no pattern will do, *n = *m = 1: keep everything (which is no pattern that other functions take). So it
 ///   is for a matrix with a NaN or infinity. For zeros alone the relative variance is 0.

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::matrix::MatRef;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
-/// A lognormal model of the non-zero magnitudes of a tensor, and its share of zeros.
+/// A lognormal model of the non-zero magnitudes of a tensor ("Neural gradients are near-lognormal", arXiv 2006.08173), and
+/// its share of zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogNormal {
     /// The mean of ln|x| over the entries that are neither zero nor infinite nor NaN; 0 where there are none.
@@ -22,6 +23,9 @@ pub struct LogNormal {
 ///
 /// NaNs and infinities count as entries that are not zero, and are left out of the rest. Without entries all three
 /// numbers are 0. One pass, by tiles of 64 x 64: a single row is as good as many, but a single column costs as much as 64.
+///
+/// # Shapes
+/// `a` of any shape and strides.
 ///
 /// # Determinism
 /// The same bits on every level, for every number of threads, and for every storage of `a`.
@@ -76,8 +80,23 @@ pub fn lognormal_fit(options: &Options<'_>, a: MatRef<'_>) -> Result<LogNormal, 
 ///
 /// For s = 0 (equal magnitudes) a = 1 / (1 - S). A threshold above the largest f32 is returned as that.
 ///
+/// # Determinism
+/// The same bits on every machine: no function of the system's libm is called.
+///
 /// # Errors
 /// [`Error::Value`] unless 0 <= `sparsity` < 1, `fit.mu` is finite, `fit.sigma` is finite and not negative, and 0 <= `fit.zeros` <= 1.
+///
+/// # Examples
+/// ```
+/// use spnm::{LogNormal, threshold_for_sparsity};
+///
+/// // Wider distributions have more small entries: a threshold that is lower beside the mean e^(s^2/2).
+/// let at = |sigma| threshold_for_sparsity(&LogNormal { mu: 0.0, sigma, zeros: 0.0 }, 0.85);
+/// assert!(at(3.0)? / 4.5f32.exp() < at(1.0)? / 0.5f32.exp());
+/// // Zeros that are there already count.
+/// assert_eq!(threshold_for_sparsity(&LogNormal { mu: 0.0, sigma: 1.0, zeros: 0.9 }, 0.85)?, 0.0);
+/// # Ok::<(), spnm::Error>(())
+/// ```
 pub fn threshold_for_sparsity(fit: &LogNormal, sparsity: f64) -> Result<f32, Error> {
     let LogNormal { mu, sigma, zeros } = *fit;
     check::value("sparsity", sparsity, (0.0..1.0).contains(&sparsity), "at least 0 and below 1")?;

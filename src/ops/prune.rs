@@ -194,6 +194,9 @@ pub fn prune_in_place(
 /// # Shapes
 /// `a` and `out` are rows x cols; `out` of any strides.
 ///
+/// # Determinism, NaN and infinity
+/// Values are copied bit by bit.
+///
 /// # Malformed metadata
 /// An index counts modulo m, of equal indices the last one wins, and one that points past the
 /// columns is dropped. See [`validate`](crate::validate).

@@ -18,6 +18,17 @@ pub fn deviation(comparisons: usize, t: f64, variance: f64, range: f64) -> f64 {
     linear + (linear * linear + 2.0 * t * variance * log).sqrt()
 }
 
+/// Chi-square of counts that are expected to be equal, and what it exceeds with a probability of at most
+/// `ALPHA / comparisons`.
+pub fn chi_square(cells: &[u64], comparisons: usize) -> (f64, f64) {
+    let expected = cells.iter().sum::<u64>() as f64 / cells.len() as f64;
+    let chi = cells.iter().map(|&c| (c as f64 - expected).powi(2) / expected).sum();
+    let freedom = (cells.len() - 1) as f64;
+    // The tail by Laurent and Massart.
+    let log = (comparisons as f64 / ALPHA).ln();
+    (chi, freedom + 2.0 * (freedom * log).sqrt() + 2.0 * log)
+}
+
 pub fn magnitudes(group: &[f32]) -> Vec<f64> {
     group.iter().map(|&x| f64::from(x).abs()).collect()
 }

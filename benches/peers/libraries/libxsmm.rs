@@ -6,7 +6,8 @@
 //! a time; A is read where it lies, or a slice of it transposed.
 
 use super::{Dense, Kind, Opened, Place, check_lengths, int};
-use crate::common::product::{Layout, Shape, Storage};
+use crate::common::matrix::Storage;
+use crate::common::product::{Layout, Shape};
 use std::ffi::c_int;
 
 /// Columns of a panel.

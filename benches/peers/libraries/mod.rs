@@ -236,7 +236,7 @@ impl Dense for Cblas {
     }
 
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]) {
-        use crate::common::product::Storage;
+        use crate::common::matrix::Storage;
         const ROW_MAJOR: c_int = 101;
         const NO_TRANS: c_int = 111;
         const TRANS: c_int = 112;

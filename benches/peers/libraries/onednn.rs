@@ -1,7 +1,8 @@
 //! oneDNN: Debian's `libdnnl3` or `libdnnl2`.
 
 use super::{Dense, Kind, Opened, Place, check_lengths, text};
-use crate::common::product::{Layout, Shape, Storage};
+use crate::common::matrix::Storage;
+use crate::common::product::{Layout, Shape};
 use std::ffi::{c_char, c_int};
 
 type Sgemm = unsafe extern "C" fn(
