@@ -8,18 +8,23 @@ mod stage;
 mod tests;
 
 use super::blocking::{self, Blocking, Extent, Panel};
+use super::compress::FAR_FROM;
 use super::keep::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check, copies};
 use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
+use crate::kernels::cpu::cpu;
 use crate::kernels::{Init, Level, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool::{self, Pool};
 use layout::{Buffers, Form, Layout};
 use std::ops::Range;
+
+/// Fewer rows than that are few beside a B that comes from far: see [`Product::depth`].
+const FEW_ROWS: usize = 64;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
 ///
@@ -184,6 +189,15 @@ struct Staged {
     ld_meta: usize,
 }
 
+impl Staged {
+    /// Behind so many inner entries, whose indices fill whole bytes.
+    fn behind(self, p: Pattern, entries: usize) -> Self {
+        let group = entries / p.m();
+        let values = self.values.wrapping_add(group * p.n());
+        Self { values, meta: self.meta.wrapping_add(group * p.group_bits() / 8), ..self }
+    }
+}
+
 /// Everything that a task needs.
 struct Product<'a> {
     kernels: Level,
@@ -299,29 +313,61 @@ impl Product<'_> {
             let end = self.extent.inner.min(k + stage);
             // SAFETY: rows and k .. end lie in A.
             let staged = unsafe { self.stage(rows.clone(), k..end, buffers) };
-            let block = |cols: Range<usize>| Block { rows: rows.clone(), k: k..end, cols };
-            let mut col = cols.start;
-            if self.pattern.group() > 1 {
-                col = self.blocking.shared(cols.clone(), rows.len());
-                // SAFETY: the block lies in A and C; the layout is that of this blocking.
-                unsafe { self.grouped(staged, block(cols.start..col), buffers) };
-            }
-            while col < cols.end {
-                if self.blocking.narrow(cols.end - col, rows.len()) {
-                    // SAFETY: the columns lie in C; a slice of the blocking holds its share of their B.
-                    unsafe { self.narrow(staged, block(col..cols.end), buffers.slice) };
+            let mut from = k;
+            loop {
+                let to = end.min(from.saturating_add(self.depth()));
+                let staged = staged.behind(self.pattern, from - k);
+                let block = Block { rows: rows.clone(), k: from..to, cols: cols.clone() };
+                // SAFETY: the block lies in A and C, and is staged.
+                unsafe { self.block(staged, block, buffers) };
+                from = to;
+                if from >= end {
                     break;
                 }
-                let panel = self.blocking.panel(cols.end - col);
-                let part = col..cols.end.min(col + panel.width);
-                col = part.end;
-                // SAFETY: the panel lies in C; the layout is that of this blocking.
-                unsafe { self.panel(staged, block(part), panel, buffers) };
             }
             k = end;
             if k >= self.extent.inner {
                 break;
             }
+        }
+    }
+
+    /// Inner entries that all panels go through before the next: those of a slice of B where rows are few and B comes from far,
+    /// so that rows of B are read along, as CPUs fetch ahead by themselves; else all that are staged, as C is read and written
+    /// again with each.
+    fn depth(&self) -> usize {
+        let Extent { inner, cols, .. } = self.extent;
+        let width = self.blocking.panels.packed;
+        let few = self.pattern.group() == 1 && self.blocking.pack && self.blocking.rows < FEW_ROWS;
+        let along = self.b.col_stride == 1 && self.tile == TileOfC::Never && cols >= 4 * width;
+        // (Measured where lines are fetched into a second-level cache.)
+        let far = inner.saturating_mul(cols) >= FAR_FROM && cpu().far_into_l2;
+        if few && along && far { self.blocking.slice(width) } else { usize::MAX }
+    }
+
+    /// A block of C over staged inner entries.
+    ///
+    /// # Safety
+    /// It lies in C, and no other task writes it; the buffers hold what `layout` says.
+    unsafe fn block(&self, staged: Staged, Block { rows, k, cols }: Block, buffers: Buffers) {
+        let block = |cols: Range<usize>| Block { rows: rows.clone(), k: k.clone(), cols };
+        let mut col = cols.start;
+        if self.pattern.group() > 1 {
+            col = self.blocking.shared(cols.clone(), rows.len());
+            // SAFETY: the block lies in A and C; the layout is that of this blocking.
+            unsafe { self.grouped(staged, block(cols.start..col), buffers) };
+        }
+        while col < cols.end {
+            if self.blocking.narrow(cols.end - col, rows.len()) {
+                // SAFETY: the columns lie in C; a slice of the blocking holds its share of their B.
+                unsafe { self.narrow(staged, block(col..cols.end), buffers.slice) };
+                break;
+            }
+            let panel = self.blocking.panel(cols.end - col);
+            let part = col..cols.end.min(col + panel.width);
+            col = part.end;
+            // SAFETY: the panel lies in C; the layout is that of this blocking.
+            unsafe { self.panel(staged, block(part), panel, buffers) };
         }
     }
 
@@ -393,16 +439,16 @@ impl Product<'_> {
                 (b, ldb) = (slice.cast_const(), width.cast_signed());
             }
             let init = self.init(from);
-            let group = (from - k.start) / p.m();
+            let here = staged.behind(p, from - k.start);
             let source = if from == k.start { c } else { between };
             let target = if to == k.end { c } else { between };
             let reads = from == k.start && !matches!(init, Init::Zero);
             let far = (reads || to == k.end) && c.data != between.data;
             let job = TileJob {
-                values: staged.values.wrapping_add(group * p.n()),
-                ld_values: staged.ld_values,
-                meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
-                ld_meta: staged.ld_meta,
+                values: here.values,
+                ld_values: here.ld_values,
+                meta: here.meta,
+                ld_meta: here.ld_meta,
                 rows: rows.len(),
                 groups: p.groups(to - from),
                 b,
@@ -435,7 +481,7 @@ impl Product<'_> {
         let mut from = k.start;
         loop {
             let to = k.end.min(from + self.blocking.slice(cols.len()));
-            let group = (from - k.start) / p.m();
+            let here = staged.behind(p, from - k.start);
             let ldb = (to - from).next_multiple_of(p.m());
             let b = self.b.part(from..to, cols.clone()).t();
             debug_assert!(self.layout.slice_holds(p, to - from, cols.len()));
@@ -447,10 +493,10 @@ impl Product<'_> {
                 }
                 copies::gather(self.kernels, b, slice, ldb);
                 (self.kernels.of(p).narrow)(&NarrowJob {
-                    values: staged.values.wrapping_add(group * p.n()),
-                    ld_values: staged.ld_values,
-                    meta: staged.meta.wrapping_add(group * p.group_bits() / 8),
-                    ld_meta: staged.ld_meta,
+                    values: here.values,
+                    ld_values: here.ld_values,
+                    meta: here.meta,
+                    ld_meta: here.ld_meta,
                     rows: rows.len(),
                     sharing: p.group(),
                     groups: p.groups(to - from),
