@@ -224,6 +224,35 @@ fn few_columns() {
     assert!(cases > 500, "{cases} cases");
 }
 
+/// Products of so few rows, and so large a B, that rows of B are read along; the last columns less than a panel, or so few
+/// that rows of A go in lanes.
+#[test]
+fn few_rows_beside_a_large_b() {
+    let mut scratch = Scratch::new();
+    let mut data = Data::new(4);
+    let grouped = Pattern::N2M4.grouped(8).expect("a group of rows");
+    for (p, rows) in [(grouped, 21), (Pattern::N2M4, 13), (Pattern::N1M16, 37), (grouped, 150)]
+        .into_iter()
+        .take(by_effort(4, 2))
+    {
+        let (inner, cols) = (1031, if rows == 13 { 517 } else { 600 });
+        let method = Method::Mvue(Rng::new(6, 6));
+        let dense_a = data.matrix(0, rows * inner);
+        let (b, c) = (data.matrix(0, inner * cols), data.matrix(0, rows * cols));
+        let packed = common::compressed(Isa::Reference, method, &dense_a, (rows, inner), p);
+        let (alpha, beta) = (1.0, 0.5);
+        let mut result = c.clone();
+        naive_gemm(alpha, &packed, &b, beta, &mut result);
+        let pruned = Pruned::new(&packed, method, &dense_a, &[]);
+        let product = Multiplied { pruned, cols, alpha, b: &b, beta, c: &c, result: &result };
+        for isa in levels() {
+            let orders = [Order::Cols, Order::Rows, Order::Rows];
+            let what = format!("{p} {rows}x{inner}x{cols} {isa:?}");
+            product.check(&Options::new().isa(isa), &mut scratch, orders, 3, &what);
+        }
+    }
+}
+
 /// Products whose inner dimension takes several staged blocks of A, and several slices of B.
 #[test]
 fn long_products() {

@@ -23,8 +23,10 @@ use crate::pool::{self, Pool};
 use layout::{Buffers, Form, Layout};
 use std::ops::Range;
 
-/// Fewer rows than that are few beside a B that comes from far: see [`Product::depth`].
-const FEW_ROWS: usize = 64;
+/// Fewer rows than that are few beside a B that comes from far, without and with shared indices; and with these the inner
+/// entries that all panels then go through: see [`Product::depth`].
+const FEW_ROWS: [usize; 2] = [64, 160];
+const ALONG: usize = 256;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
 ///
@@ -338,11 +340,16 @@ impl Product<'_> {
     fn depth(&self) -> usize {
         let Extent { inner, cols, .. } = self.extent;
         let width = self.blocking.panels.packed;
-        let few = self.pattern.group() == 1 && self.blocking.pack && self.blocking.rows < FEW_ROWS;
+        let shared = self.pattern.group() > 1;
+        let few = self.blocking.pack && self.blocking.rows < FEW_ROWS[usize::from(shared)];
         let along = self.b.col_stride == 1 && self.tile == TileOfC::Never && cols >= 4 * width;
         // (Measured where lines are fetched into a second-level cache.)
         let far = inner.saturating_mul(cols) >= FAR_FROM && cpu().far_into_l2;
-        if few && along && far { self.blocking.slice(width) } else { usize::MAX }
+        match few && along && far {
+            true if shared => ALONG,
+            true => self.blocking.slice(width),
+            false => usize::MAX,
+        }
     }
 
     /// A block of C over staged inner entries.
