@@ -231,10 +231,14 @@ fn few_rows_beside_a_large_b() {
     let mut scratch = Scratch::new();
     let mut data = Data::new(4);
     let grouped = Pattern::N2M4.grouped(8).expect("a group of rows");
-    for (p, rows) in [(grouped, 21), (Pattern::N2M4, 13), (Pattern::N1M16, 37), (grouped, 150)]
-        .into_iter()
-        .take(by_effort(4, 2))
-    {
+    let cases = [
+        (grouped, 21),
+        (Pattern::N2M4, 13),
+        (Pattern::N2M4, 3),
+        (Pattern::N1M16, 37),
+        (grouped, 150),
+    ];
+    for (p, rows) in cases.into_iter().take(by_effort(5, 3)) {
         let (inner, cols) = (1031, if rows == 13 { 517 } else { 600 });
         let method = Method::Mvue(Rng::new(6, 6));
         let dense_a = data.matrix(0, rows * inner);

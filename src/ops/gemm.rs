@@ -23,9 +23,9 @@ use crate::pool::{self, Pool};
 use layout::{Buffers, Form, Layout};
 use std::ops::Range;
 
-/// Fewer rows than that are few beside a B that comes from far, without and with shared indices; and with these the inner
-/// entries that all panels then go through: see [`Product::depth`].
+/// Fewer rows than that are few beside a B that comes from far, without and with shared indices: see [`Product::depth`].
 const FEW_ROWS: [usize; 2] = [64, 160];
+/// Inner entries that all panels then go through: whole bytes of indices.
 const ALONG: usize = 256;
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
@@ -334,22 +334,16 @@ impl Product<'_> {
         }
     }
 
-    /// Inner entries that all panels go through before the next: those of a slice of B where rows are few and B comes from far,
-    /// so that rows of B are read along, as CPUs fetch ahead by themselves; else all that are staged, as C is read and written
-    /// again with each.
+    /// Inner entries that all panels go through before the next: few where rows are few and B comes from far, so that rows of B are
+    /// read along, as CPUs fetch ahead by themselves; else all that are staged, as C is read and written again with each.
     fn depth(&self) -> usize {
         let Extent { inner, cols, .. } = self.extent;
-        let width = self.blocking.panels.packed;
-        let shared = self.pattern.group() > 1;
-        let few = self.blocking.pack && self.blocking.rows < FEW_ROWS[usize::from(shared)];
-        let along = self.b.col_stride == 1 && self.tile == TileOfC::Never && cols >= 4 * width;
+        let few = self.blocking.rows < FEW_ROWS[usize::from(self.pattern.group() > 1)];
+        let along = self.b.col_stride == 1 && cols >= 4 * self.blocking.panels.packed;
         // (Measured where lines are fetched into a second-level cache.)
         let far = inner.saturating_mul(cols) >= FAR_FROM && cpu().far_into_l2;
-        match few && along && far {
-            true if shared => ALONG,
-            true => self.blocking.slice(width),
-            false => usize::MAX,
-        }
+        let here = self.tile == TileOfC::Never;
+        if few && along && far && here { ALONG } else { usize::MAX }
     }
 
     /// A block of C over staged inner entries.
