@@ -25,7 +25,7 @@ pub(super) const FAR_FROM: usize = 1 << 19;
 /// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
 /// vector and of the words drawn together would not be used.
 const FEW_COLS: usize = 32;
-const FEW_GROUPS: usize = 8;
+const FEW_GROUPS: usize = 11;
 
 /// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
 ///
