@@ -25,8 +25,9 @@ use std::ops::Range;
 
 /// Fewer rows than that are few beside a B that comes from far, without and with shared indices: see [`Product::depth`].
 const FEW_ROWS: [usize; 2] = [64, 160];
-/// Inner entries that all panels then go through: whole bytes of indices.
+/// Inner entries that all panels then go through.
 const ALONG: usize = 256;
+const _: () = assert!(ALONG.is_multiple_of(8 * 16), "whole bytes of indices");
 
 /// `C = alpha * A.B + beta * C`, A in N:M form.
 ///
