@@ -151,6 +151,7 @@ step_cmake() {
   grep 'spnm [0-9]' "$WORK/cmake/log"
   cmake --build "$WORK/cmake/build" >>"$WORK/cmake/log" || { cat "$WORK/cmake/log"; fail "the CMake project"; }
   for program in smoke_shared smoke_static cpp_shared cpp_static; do "$WORK/cmake/build/$program"; done
+  cmake -DFILE="$WORK/cmake/moved/share/spnm/cmake/spnm-config-version.cmake" -P "$WORK/cmake/cmake/versions.cmake"
   ! cmake -S "$WORK/cmake/cmake" -B "$WORK/cmake/none" -Dspnm_DIR="$WORK/cmake/moved/include" >/dev/null 2>&1 ||
     fail "find_package found what is not there"
 }
