@@ -96,23 +96,15 @@ pub fn prune(
     let by_rows = pattern.group() == 1 && a.col_stride == 1 && to.col_stride == 1;
     // (Other tiles are not wide.)
     let stream = by_rows && streams_rows(to);
-    let tile = match pattern.group() {
-        1 => {
-            let most = if stream {
-                STREAM_COLS
-            } else if by_rows && method.rng().is_some() {
-                // Whole draws of the generator.
-                TILE_COLS.max(WORD_GROUPS * pattern.m())
-            } else {
-                TILE_COLS
-            };
-            let cols = a.cols.next_multiple_of(16).clamp(16, most);
-            let rows = TILE / cols;
-            (if rows < 16 { rows } else { rows / 16 * 16 }, cols)
-        }
-        // Groups of rows must stay whole; the columns, whole groups of every pattern.
-        _ => (group::band(pattern), TILE / group::band(pattern) / 16 * 16),
+    let most = if stream {
+        STREAM_COLS
+    } else if by_rows && method.rng().is_some() {
+        // Whole draws of the generator.
+        TILE_COLS.max(WORD_GROUPS * pattern.m())
+    } else {
+        TILE_COLS
     };
+    let tile = tile_of(pattern, a.cols.min(most));
     for_each_tile(options, to, tile, |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
         let target = tile.target(pattern, rows, cols);
@@ -127,6 +119,18 @@ pub fn prune(
         }
     });
     Ok(())
+}
+
+/// Rows and columns of a tile that is compressed and expanded on the stack, of so many columns unless rows share indices.
+fn tile_of(pattern: Pattern, cols: usize) -> (usize, usize) {
+    if pattern.group() > 1 {
+        // Groups of rows must stay whole; the columns, whole groups of every pattern.
+        let rows = group::band(pattern);
+        return (rows, TILE / rows / 16 * 16);
+    }
+    let cols = cols.next_multiple_of(16);
+    let rows = TILE / cols;
+    (if rows < 16 { rows } else { rows / 16 * 16 }, cols)
 }
 
 /// Entries that keep a line of values at most.

@@ -5,6 +5,7 @@ use super::Lanes;
 use super::estimators::tree_sum;
 use super::lanes::{MAX_LANES, copy_elements};
 use super::room::Room;
+use super::tile::times_beta;
 use crate::kernels::Init;
 use crate::kernels::group::{
     Ahead, COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE,
@@ -362,25 +363,19 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
     columns: *const u32,
 ) {
     let width = V * L::COUNT;
-    let (mut c, mut ldc) =
-        (job.c.wrapping_offset(first.cast_signed().wrapping_mul(job.ldc)), job.ldc);
-    let to = c;
+    let to = job.c.wrapping_offset(first.cast_signed().wrapping_mul(job.ldc));
+    let (mut c, mut ldc) = (to, job.ldc);
     // What is less than a panel wide goes through a copy that is as wide. (Loops of whole vectors
     // alone are what LLVM unrolls, and keeps in registers.)
     let mut edge = Room::<f32, { 8 * GROUP_VECTORS[0] * MAX_LANES }>::new();
     let whole = job.cols == width;
     if !whole {
-        c = edge.pointer();
-        ldc = width.cast_signed();
-        // SAFETY: R is at most 8, V at most the first of GROUP_VECTORS.
-        unsafe { c.write_bytes(0, R * width) };
-        if !matches!(job.init, Init::Zero) {
-            for r in 0..R {
-                // SAFETY: the columns of row r of C that lie in the panel.
-                unsafe {
-                    let row = to.wrapping_offset(r.cast_signed().wrapping_mul(job.ldc));
-                    copy_elements(row, c.add(r * width), job.cols);
-                }
+        (c, ldc) = (edge.pointer(), width.cast_signed());
+        // SAFETY: R is at most 8, V at most the first of GROUP_VECTORS; the columns of C that lie in the panel.
+        unsafe {
+            c.write_bytes(0, R * width);
+            if !matches!(job.init, Init::Zero) {
+                copy_rows::<R>((to, job.ldc), (c, ldc), job.cols);
             }
         }
     }
@@ -398,13 +393,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
             }
         }
     }
-    if let Init::Scale(beta) = job.init {
-        for r in 0..R {
-            for v in 0..V {
-                acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
-            }
-        }
-    }
+    acc = times_beta(l, job.init, acc);
     let parts = if job.count < SHORT { 1 } else { R };
     let mut k = 0;
     for part in 0..parts {
@@ -446,12 +435,25 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
         }
     }
     if !whole {
-        for r in 0..R {
-            // SAFETY: the columns of row r of C that lie in the panel.
-            unsafe {
-                let row = to.wrapping_offset(r.cast_signed().wrapping_mul(job.ldc));
-                copy_elements(c.add(r * width), row, job.cols);
-            }
-        }
+        // SAFETY: the columns of C that lie in the panel.
+        unsafe { copy_rows::<R>((c, ldc), (to, job.ldc), job.cols) };
+    }
+}
+
+/// Copies `count` elements of each of R rows; rows are given as the first element, and elements from row to row.
+///
+/// # Safety
+/// They must be readable and writable respectively, and must not overlap.
+#[inline(always)]
+unsafe fn copy_rows<const R: usize>(
+    (from, stride): (*mut f32, isize),
+    (to, to_stride): (*mut f32, isize),
+    count: usize,
+) {
+    for r in 0..R.cast_signed() {
+        let from = from.wrapping_offset(r.wrapping_mul(stride));
+        let to = to.wrapping_offset(r.wrapping_mul(to_stride));
+        // SAFETY: the caller's promise.
+        unsafe { copy_elements(from, to, count) };
     }
 }

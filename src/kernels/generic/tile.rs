@@ -139,6 +139,79 @@ unsafe fn four_steps<L: Lanes, const N: usize, const M: usize, const R: usize, c
     }
 }
 
+/// What the chains of rows `first .. first + R` of C start from.
+///
+/// # Safety
+/// As [`tile`]; the rows must exist.
+#[inline(always)]
+unsafe fn start<L: Lanes, const R: usize, const V: usize>(
+    l: L,
+    job: &TileJob,
+    first: usize,
+) -> [[L::F; V]; R] {
+    let mut from = [job.from; R];
+    for r in 0..R {
+        from[r] = job.from.wrapping_offset((first + r).cast_signed().wrapping_mul(job.ld_from));
+    }
+    let whole = job.cols == V * L::COUNT;
+    let mut acc = [[l.splat(0.0); V]; R];
+    if !matches!(job.init, Init::Zero) {
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: the elements of row r that lie in the panel.
+                acc[r][v] = unsafe {
+                    if whole {
+                        l.load(from[r].add(v * L::COUNT))
+                    } else {
+                        load_c(l, from[r], job.cols, v)
+                    }
+                };
+            }
+        }
+    }
+    times_beta(l, job.init, acc)
+}
+
+/// What chains start from, of elements of C.
+#[inline(always)]
+pub(super) fn times_beta<L: Lanes, const R: usize, const V: usize>(
+    l: L,
+    init: Init,
+    mut c: [[L::F; V]; R],
+) -> [[L::F; V]; R] {
+    if let Init::Scale(beta) = init {
+        for r in 0..R {
+            for v in 0..V {
+                c[r][v] = l.mul(l.splat(beta), c[r][v]);
+            }
+        }
+    }
+    c
+}
+
+/// Fetches what comes after rows `first .. first + R`: the first values of the next rows, which a leading dimension hides from
+/// the hardware, and rows of a C that is far.
+#[inline(always)]
+fn fetch_next<L: Lanes, const R: usize, const V: usize>(
+    l: L,
+    job: &TileJob,
+    first: usize,
+    values: [*const f32; R],
+) {
+    for values in values {
+        l.prefetch_lines(false, values, 2 * LINE);
+    }
+    if !job.far.is_null() {
+        for r in 0..R {
+            let ahead = (first + r + FAR_AHEAD).cast_signed();
+            let row = job.far.wrapping_offset(ahead.wrapping_mul(job.ld_far));
+            for v in 0..V {
+                l.prefetch(row.wrapping_add(v * L::COUNT));
+            }
+        }
+    }
+}
+
 /// Rows `first .. first + R`. `ahead` holds the indices of their unit 0, and then of the rows at `next`.
 ///
 /// # Safety
@@ -165,46 +238,9 @@ unsafe fn some_rows<
     let here = row_pointers::<R>(job, first);
     let (values, meta, c) = here;
     let there = row_pointers::<R>(job, next);
-    let mut from = [job.from; R];
-    for r in 0..R {
-        from[r] = job.from.wrapping_offset((first + r).cast_signed().wrapping_mul(job.ld_from));
-    }
-    let whole = job.cols == V * L::COUNT;
-    let mut acc = [[l.splat(0.0); V]; R];
-    if !matches!(job.init, Init::Zero) {
-        for r in 0..R {
-            for v in 0..V {
-                // SAFETY: the elements of row r that lie in the panel.
-                acc[r][v] = unsafe {
-                    if whole {
-                        l.load(from[r].add(v * L::COUNT))
-                    } else {
-                        load_c(l, from[r], job.cols, v)
-                    }
-                };
-            }
-        }
-        if let Init::Scale(beta) = job.init {
-            for r in 0..R {
-                for v in 0..V {
-                    acc[r][v] = l.mul(l.splat(beta), acc[r][v]);
-                }
-            }
-        }
-    }
-    // The values of the next rows, which a leading dimension hides from the hardware.
-    for values in there.0 {
-        l.prefetch_lines(false, values, 2 * LINE);
-    }
-    if !job.far.is_null() {
-        for r in 0..R {
-            let ahead = (first + r + FAR_AHEAD).cast_signed();
-            let row = job.far.wrapping_offset(ahead.wrapping_mul(job.ld_far));
-            for v in 0..V {
-                l.prefetch(row.wrapping_add(v * L::COUNT));
-            }
-        }
-    }
+    // SAFETY: rows of C.
+    let mut acc = unsafe { start::<L, R, V>(l, job, first) };
+    fetch_next::<L, R, V>(l, job, first, there.0);
     let unit_groups = UNIT / N;
     let mut b = job.b;
     for u in 0..units {
@@ -247,6 +283,7 @@ unsafe fn some_rows<
             }
         }
     }
+    let whole = job.cols == V * L::COUNT;
     for r in 0..R {
         for v in 0..V {
             // SAFETY: the elements of row r of C that lie in the panel.

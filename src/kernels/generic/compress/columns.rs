@@ -299,7 +299,6 @@ impl Band {
         stream: &mut Stream,
     ) {
         let strips = self.strips::<L>();
-        let whole_strips = self.rows == strips * L::COUNT;
         let mut padded = Room::<f32, { 16 * 16 * BAND }>::new();
         let padded = padded.pointer();
         let mut tile = Room::<f32, { LINE * BAND }>::new();
@@ -308,16 +307,8 @@ impl Band {
             // SAFETY: its size. Whole lines are transposed.
             unsafe { tile.write_bytes(0, LINE * BAND) };
         }
-        // SAFETY: the entries of whole groups and strips. Otherwise the entries that exist are copied to `padded`, which
-        // holds here * M <= 16 * 16 columns of the band.
-        let (source, stride) = unsafe {
-            if whole_strips && (g + here) * M <= job.cols && job.row_stride == 1 {
-                (job.entry(self.row, g * M), job.col_stride)
-            } else {
-                self.pad(job, g * M, here * M, padded);
-                (padded.cast_const(), BAND.cast_signed())
-            }
-        };
+        // SAFETY: `padded` holds here * M <= 16 * 16 columns of the band.
+        let (source, stride) = unsafe { self.columns::<L>(job, g * M, here * M, padded) };
         for t in 0..here {
             // As many lines as a column of a tall block has: a call costs as much as some.
             let groups = (DRAWS / M).max(1);
@@ -353,33 +344,75 @@ impl Band {
                 unsafe { l.store_u(self.code::<L>(strip, g + t), picked.code) };
             }
         }
+        // SAFETY: what is kept of these groups, and their indices.
+        unsafe { self.write::<L, N, M>(l, (job, shared), (g, here), tile, stream) };
+    }
+
+    /// Whether the band is whole strips.
+    #[inline(always)]
+    const fn whole<L: Lanes>(&self) -> bool {
+        self.rows == self.strips::<L>() * L::COUNT
+    }
+
+    /// Where `count` columns from column `first` on are, and how far apart: in A, or else those entries of them that exist are
+    /// copied to `padded`.
+    ///
+    /// # Safety
+    /// As [`pad`](Self::pad).
+    #[inline(always)]
+    unsafe fn columns<L: Lanes>(
+        &self,
+        job: &CompressJob,
+        first: usize,
+        count: usize,
+        padded: *mut f32,
+    ) -> (*const f32, isize) {
+        if self.whole::<L>() && first + count <= job.cols && job.row_stride == 1 {
+            return (job.entry(self.row, first), job.col_stride);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.pad(job, first, count, padded) };
+        (padded, BAND.cast_signed())
+    }
+
+    /// Writes what is kept of `here` groups from `g` on: dense columns; or values, and the indices to where they are packed.
+    ///
+    /// # Safety
+    /// `tile` has the values of the band's rows, columns [`BAND`] apart, and [`code`](Self::code) the indices.
+    #[inline(always)]
+    unsafe fn write<L: Lanes, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        (job, shared): (&CompressJob, &Shared),
+        (g, here): (usize, usize),
+        tile: *const f32,
+        stream: &mut Stream,
+    ) {
         if let Some(dense) = &job.dense {
             for t in 0..here {
                 let tile = tile.wrapping_add(t * N * BAND);
-                // SAFETY: the values of group g + t of the band's rows, which `tile` has, and their indices.
+                // SAFETY: the values of group g + t, and their indices.
                 unsafe { self.write_columns::<L, N, M>(l, (job, dense), g + t, tile) };
             }
             return;
         }
-        for strip in 0..strips {
+        for strip in 0..self.strips::<L>() {
             // SAFETY: the indices of these groups.
             unsafe { self.pack(l, strip, g..g + here, N * index_bits(M)) };
         }
-        // SAFETY: the values of groups g .. g + here of the band's rows, which `tile` has.
+        // SAFETY: the caller's promise.
         unsafe {
             let target = job.values.add(self.row * job.ld_values + g * N);
-            if whole_strips && L::STREAMS && self.stream {
+            if !self.whole::<L>() {
+                self.write_values(job, tile, target, here * N);
+            } else if L::STREAMS && self.stream {
                 stream.put(job, shared, tile, (self.row, self.rows, L::COUNT), g * N, here * N);
-                return;
-            }
-            if whole_strips {
+            } else {
                 for rows in (0..self.rows).step_by(L::COUNT) {
                     let target = target.add(rows * job.ld_values);
                     (shared.write_lines)(job, tile.add(rows), (target, job.ld_values), here * N);
                 }
-                return;
             }
-            self.write_values(job, tile, target, here * N);
         }
     }
 
