@@ -75,7 +75,8 @@ impl Disturbance {
             _ => why.push("the system does not tell its load".to_owned()),
         }
         if let (Some((from, stolen)), Some((to, stolen_now))) = (self.time, now.time) {
-            let share = 100.0 * (stolen_now - stolen) as f64 / (to - from).max(1) as f64;
+            let share = 100.0 * stolen_now.saturating_sub(stolen) as f64
+                / to.saturating_sub(from).max(1) as f64;
             if share > 2.0 {
                 why.push(format!("{share:.0} % of the time of its CPUs went to other machines"));
             }

@@ -158,10 +158,10 @@ pub(crate) fn race(
         .map(|contestant| Times { who: contestant.who, seconds: Vec::new() })
         .collect();
     let mut order: Vec<usize> = (0..contestants.len()).collect();
-    let mut data = Pcg64Mcg::new(1);
+    let mut words = Pcg64Mcg::new(1);
     for _ in 0..repetitions {
         for turn in (1..order.len()).rev() {
-            order.swap(turn, data.next_u32() as usize % (turn + 1));
+            order.swap(turn, words.next_u32() as usize % (turn + 1));
         }
         for &which in &order {
             let contestant = &mut contestants[which];

@@ -431,7 +431,8 @@ macro_rules! kernel_table {
         use $crate::kernels::generic::estimators::{Estimator, Fixed, Mvue, MvueApprox};
         use $crate::kernels::{
             CompressJob, CopyJob, ExpandJob, Kernels, NarrowJob, PatternKernels, PatternTiles, RngKey,
-            TILE_VECTORS, TileJob, Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels, pattern_tiles,
+            TILE_VECTORS, TileJob, Tiles, TransposableJob, generic, no_such_kernel, pattern_kernels,
+            pattern_tiles,
         };
 
         $(#[target_feature(enable = $features)])?

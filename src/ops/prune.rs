@@ -88,7 +88,7 @@ pub fn prune(
         unsafe { columns::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
     }
-    if rows::apply(kernels, pattern, a) {
+    if rows::suits(kernels, pattern, a) {
         // SAFETY: both views were checked.
         unsafe { rows::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());

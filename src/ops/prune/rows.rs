@@ -15,7 +15,7 @@ const PART: usize = 1 << 15;
 const PART_COLS: usize = 4096;
 
 /// Whether [`prune`] is for this A.
-pub(super) fn apply(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
+pub(super) fn suits(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
     let known = pattern.group() == 1 && pattern.m() <= DENSE_ROWS;
     known && a.col_stride == 1 && !few(kernels, pattern, a)
 }
