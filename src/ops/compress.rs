@@ -20,7 +20,7 @@ use std::mem::MaybeUninit;
 pub(super) const STREAM_FROM: usize = 1 << 23;
 
 /// So many entries, 2 MiB, fill the second-level cache of most CPUs.
-pub(super) const FAR_FROM: usize = 1 << 19;
+const FAR_FROM: usize = 1 << 19;
 
 /// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
 /// vector and of the words drawn together would not be used.
@@ -172,8 +172,8 @@ impl Target {
     }
 }
 
-/// Whether A comes from beyond a second-level cache, and what is kept of it goes there.
-fn far(a: MatRef<'_>) -> bool {
+/// Whether a matrix comes from beyond a second-level cache, and what is kept of it goes there.
+pub(super) fn far(a: MatRef<'_>) -> bool {
     a.rows.saturating_mul(a.cols) >= FAR_FROM
 }
 

@@ -8,7 +8,7 @@ mod stage;
 mod tests;
 
 use super::blocking::{self, Blocking, Extent, Panel};
-use super::compress::FAR_FROM;
+use super::compress::far;
 use super::keep::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check, copies};
@@ -311,6 +311,7 @@ impl Product<'_> {
             Source::Direct(_) => self.extent.inner.max(1),
             _ => self.blocking.staged,
         };
+        let depth = self.depth();
         let mut k = 0;
         loop {
             let end = self.extent.inner.min(k + stage);
@@ -318,7 +319,7 @@ impl Product<'_> {
             let staged = unsafe { self.stage(rows.clone(), k..end, buffers) };
             let mut from = k;
             loop {
-                let to = end.min(from.saturating_add(self.depth()));
+                let to = end.min(from.saturating_add(depth));
                 let staged = staged.behind(self.pattern, from - k);
                 let block = Block { rows: rows.clone(), k: from..to, cols: cols.clone() };
                 // SAFETY: the block lies in A and C, and is staged.
@@ -338,11 +339,10 @@ impl Product<'_> {
     /// Inner entries that all panels go through before the next: few where rows are few and B comes from far, so that rows of B are
     /// read along, as CPUs fetch ahead by themselves; else all that are staged, as C is read and written again with each.
     fn depth(&self) -> usize {
-        let Extent { inner, cols, .. } = self.extent;
         let few = self.blocking.rows < FEW_ROWS[usize::from(self.pattern.group() > 1)];
-        let along = self.b.col_stride == 1 && cols >= 4 * self.blocking.panels.packed;
+        let along = self.b.col_stride == 1 && self.b.cols >= 4 * self.blocking.panels.packed;
         // (Measured where lines are fetched into a second-level cache.)
-        let far = inner.saturating_mul(cols) >= FAR_FROM && cpu().far_into_l2;
+        let far = far(self.b) && cpu().far_into_l2;
         let here = self.tile == TileOfC::Never;
         if few && along && far && here { ALONG } else { usize::MAX }
     }

@@ -307,17 +307,37 @@ pub(super) unsafe fn expand_tile(
         unsafe { expand_rows(kernels, a, begun, out.data(), out.row_stride) };
         return;
     }
-    debug_assert!(a.rows * a.cols <= TILE);
-    let mut rows = MaybeUninit::<[Line; TILE / Line::LEN]>::uninit();
-    let (rows, stride) = (rows.as_mut_ptr().cast::<f32>(), a.cols.cast_signed());
-    // SAFETY: the buffer holds the tile; then as above.
+    // SAFETY: as above.
     unsafe {
-        expand_rows(kernels, a, begun, rows, stride);
+        through_rows(kernels, out, stream, |rows| {
+            expand_rows(kernels, a, begun, rows.data(), rows.row_stride);
+        });
+    }
+}
+
+/// Has a tile of at most `TILE` entries written to contiguous rows on the stack, and copies them to `out`; past the caches,
+/// if `stream`, which is for contiguous rows.
+///
+/// # Safety
+/// `out` is writable, and `write` writes all of the rows.
+unsafe fn through_rows(
+    kernels: Level,
+    out: Output<'_>,
+    stream: bool,
+    write: impl FnOnce(Output<'_>),
+) {
+    let (tall, wide) = (out.rows, out.cols);
+    debug_assert!(tall * wide <= TILE);
+    let mut room = MaybeUninit::<[Line; TILE / Line::LEN]>::uninit();
+    let rows: *mut f32 = room.as_mut_ptr().cast();
+    // SAFETY: there is room for the tile; then the caller's promise.
+    unsafe {
+        write(MatMut::from_raw_parts(rows, tall, wide, wide.cast_signed(), 1).output());
         if stream {
-            copies::stream(kernels, rows, a.cols, out);
+            copies::stream(kernels, rows, wide, out);
         } else {
             // The tile below comes next.
-            copies::scatter(kernels, rows, a.cols, out, cpu().far_into_l2);
+            copies::scatter(kernels, rows, wide, out, cpu().far_into_l2);
         }
     }
 }

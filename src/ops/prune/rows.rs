@@ -1,14 +1,11 @@
 //! From contiguous rows, without the compressed form between.
 
-use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, streams_rows};
-use crate::compressed::Line;
-use crate::kernels::cpu::cpu;
+use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, streams_rows, through_rows};
 use crate::kernels::{DENSE_ROWS, Level};
-use crate::matrix::{MatMut, MatRef, Output};
+use crate::matrix::{MatRef, Output};
 use crate::ops::compress::{Target, compress_block, few};
-use crate::ops::{Method, Options, copies};
+use crate::ops::{Method, Options};
 use crate::pattern::Pattern;
-use std::mem::MaybeUninit;
 
 /// Entries of a task, and columns, where rows go from A to the output at once.
 const PART: usize = 1 << 15;
@@ -34,7 +31,7 @@ pub(super) unsafe fn prune(
     let stream = streams_rows(to);
     let at_once = to.col_stride == 1 && !stream;
     let cols = match (at_once, stream) {
-        (true, _) => a.cols.clamp(1, PART_COLS),
+        (true, _) => a.cols.min(PART_COLS),
         (_, true) => STREAM_COLS,
         _ => TILE_COLS,
     };
@@ -42,25 +39,16 @@ pub(super) unsafe fn prune(
     for_each_tile(options, to, tile, |row, col, rows, cols| {
         let part = (row..row + rows, col..col + cols);
         let (a, to) = (a.part(part.0.clone(), part.1.clone()), to.part(part.0, part.1));
-        let prune = |to| {
+        let prune = |to: Output<'_>| {
             let target = Target::dense_rows(to);
             // SAFETY: the caller's promise, and tiles are disjoint; or the output is a tile on the stack.
             unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
         };
         if at_once {
             prune(to);
-            return;
-        }
-        let mut room = MaybeUninit::<[Line; TILE / Line::LEN]>::uninit();
-        let room: *mut f32 = room.as_mut_ptr().cast();
-        // SAFETY: there is room for the tile, which then is copied.
-        unsafe {
-            prune(MatMut::from_raw_parts(room, rows, cols, cols.cast_signed(), 1).output());
-            if stream {
-                copies::stream(kernels, room, cols, to);
-            } else {
-                copies::scatter(kernels, room, cols, to, cpu().far_into_l2);
-            }
+        } else {
+            // SAFETY: the tile lies in the output; rows are pruned whole.
+            unsafe { through_rows(kernels, to, stream, prune) };
         }
     });
 }
