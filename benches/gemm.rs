@@ -6,6 +6,7 @@ use common::matrix::{Dense, Storage, view_mut};
 use common::product::{Layout, Shape, dense};
 use common::{PATTERNS, flops, group, grouped, is_test, levels, print_table, transposed};
 use criterion::Criterion;
+use gemm::Parallelism;
 use spnm::{
     Compressed, Isa, MatMut, MatRef, Method, Options, Pattern, Rng, Scratch, compress, decompress,
     gemm, prune_gemm,
@@ -35,9 +36,9 @@ impl Expected {
         let view = MatMut::row_major(&mut pruned, rows, inner).expect("its own buffer");
         decompress(&Options::new(), packed.as_ref(), view).expect("valid operands");
         let (mut c, mut slack) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
-        dense(shape, &layout, &pruned, b, &mut c);
+        dense(Parallelism::None, shape, &layout, &pruned, b, &mut c);
         let magnitudes = |x: &[f32]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
-        dense(shape, &layout, &magnitudes(&pruned), &magnitudes(b), &mut slack);
+        dense(Parallelism::None, shape, &layout, &magnitudes(&pruned), &magnitudes(b), &mut slack);
         slack.iter_mut().for_each(|s| *s *= 2.0 * inner as f32 * f32::EPSILON);
         Self { a: packed, c, slack }
     }
@@ -62,7 +63,7 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     baseline.bench_function(format!("dense/rows/{name}/-"), |bencher| {
         let layout = Layout::tight(shape, Storage::Rows);
         let (a, b) = by_rows();
-        bencher.iter(|| dense(shape, &layout, black_box(a), black_box(b), black_box(&mut c)));
+        bencher.iter(|| dense(Parallelism::None, shape, &layout, black_box(a), black_box(b), black_box(&mut c)));
     });
     baseline.finish();
 

@@ -1,6 +1,7 @@
 //! Products: their shapes, where operands lie, and the dense baseline.
 
 use super::matrix::Storage;
+use gemm::Parallelism;
 use std::fmt;
 
 /// C is `rows` x `cols`, the dimension that is summed over `inner`.
@@ -78,8 +79,15 @@ pub fn stride(n: usize) -> isize {
     isize::try_from(n).expect("a dimension of memory")
 }
 
-/// C = A.B by the `gemm` crate, on one thread.
-pub fn dense(shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]) {
+/// C = A.B by the `gemm` crate.
+pub fn dense(
+    threads: Parallelism,
+    shape: Shape,
+    layout: &Layout,
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+) {
     let Shape { rows, inner, cols } = shape;
     assert!(a.len() >= layout.a_len(shape), "A's buffer is too short");
     assert!(b.len() >= inner * layout.ldb && layout.ldb >= cols, "B's buffer is too short");
@@ -106,7 +114,7 @@ pub fn dense(shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32])
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            threads,
         );
     }
 }

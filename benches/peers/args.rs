@@ -5,7 +5,7 @@ use clap::{Parser, ValueEnum};
 use spnm::Isa;
 use std::path::PathBuf;
 
-/// Measures spnm beside other libraries, in one process and on one thread: prints a table of targets
+/// Measures spnm beside other libraries, in one process, mostly on one thread: prints a table of targets
 /// as Markdown, and writes it as CSV with three charts.
 #[derive(Parser, Debug)]
 #[command(override_usage = "cargo bench --bench peers --features peers -- [OPTIONS]")]
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     pub(crate) isa: Vec<Isa>,
 
     /// A library to take instead of the system's, as openblas=/some/libopenblas.so; also blis, onednn,
-    /// libxsmm.
+    /// mkl, libxsmm.
     #[arg(long, value_name = "KIND=FILE")]
     pub(crate) library: Vec<Place>,
 
@@ -67,7 +67,7 @@ pub(crate) enum Part {
     Compress,
     /// compress over the size of the matrix: the third chart.
     Rate,
-    /// Two threads against one.
+    /// Two threads against one, and beside peers with two.
     Threads,
     /// What a product allocates.
     Memory,

@@ -60,6 +60,7 @@ fn color(who: Who, best: Isa) -> RGBColor {
         Who::Peer("OpenBLAS") => RGBColor(240, 170, 40),
         Who::Peer("BLIS") => RGBColor(170, 40, 30),
         Who::Peer("oneDNN") => RGBColor(235, 130, 140),
+        Who::Peer("MKL") => RGBColor(90, 70, 60),
         Who::Peer(_) => RGBColor(150, 150, 150),
     }
 }

@@ -1,5 +1,5 @@
-//! spnm beside other libraries: the table of targets, and charts. One thread each, one process, all
-//! in turn. `--help` says what it takes, ../README.md how to read it.
+//! spnm beside other libraries: the table of targets, and charts. One process, as many threads for
+//! each, all in turn. `--help` says what it takes, ../README.md how to read it.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -160,7 +160,7 @@ pub(crate) fn product_race(
     shape: Shape,
     layout: Layout,
     ours: &[Ours],
-    peers: &mut [Box<dyn Dense>],
+    peers: Vec<&mut dyn Dense>,
     budget: Budget,
 ) -> Race {
     let operands = Operands::new(shape, layout);

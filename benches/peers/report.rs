@@ -73,7 +73,7 @@ fn text(run: &Run, preliminary: &[String]) -> Result<String, std::fmt::Error> {
     if !preliminary.is_empty() {
         writeln!(out, "**Preliminary**: {}.\n", preliminary.join("; "))?;
     }
-    writeln!(out, "Peers, one thread each:\n")?;
+    writeln!(out, "Peers, with as many threads as spnm:\n")?;
     for peer in &run.peers.found {
         writeln!(out, "- {}: {}", peer.name(), peer.about())?;
     }

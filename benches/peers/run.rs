@@ -3,7 +3,7 @@
 use crate::args::{Args, Part};
 use crate::common::levels;
 use crate::common::matrix::Storage;
-use crate::libraries::{GEMM_CRATE, Peers};
+use crate::libraries::{Dense, GEMM_CRATE, Peers};
 use crate::passes::{MEMCPY, compress_race, prune_of, prune_race};
 use crate::peak::Peak;
 use crate::plan::{Case, Pass, Place, Plan};
@@ -126,8 +126,15 @@ impl Run {
         }
     }
 
-    fn race(&mut self, case: Case, a: Storage, ours: &[Ours], with_peers: bool) -> Race {
-        let peers = if with_peers { &mut self.peers.found[..] } else { &mut [] };
+    /// Peers have as many threads as the last of `ours`; those that cannot do not take part.
+    fn race(&mut self, case: Case, a: Storage, ours: &[Ours]) -> Race {
+        let threads = ours.last().map_or(1, |ours| ours.threads);
+        let mut peers: Vec<&mut dyn Dense> = Vec::new();
+        for peer in &mut self.peers.found {
+            if peer.set_threads(threads) {
+                peers.push(&mut **peer);
+            }
+        }
         product_race(case.shape, case.layout(a), ours, peers, self.plan.budget)
     }
 
@@ -142,7 +149,7 @@ impl Run {
         ours.push(Ours::new(PRUNE_GEMM, Pattern::N2M4, self.best()));
         for case in cases {
             self.next(format!("gemm {case}"));
-            let race = self.race(case, Storage::Rows, &ours, true);
+            let race = self.race(case, Storage::Rows, &ours);
             self.gemm.push((case, race));
         }
         self.shown.clone_from(&shapes);
@@ -172,7 +179,7 @@ impl Run {
         let cases = std::mem::take(&mut self.plan.step);
         for case in cases {
             self.next(format!("prune_gemm {case}"));
-            let race = self.race(case, Storage::Cols, &ours, true);
+            let race = self.race(case, Storage::Cols, &ours);
             self.step.push((case, race));
         }
         for ours in ours {
@@ -199,7 +206,7 @@ impl Run {
             let mut races = Vec::new();
             for case in &cases {
                 self.next(format!("groups {case}"));
-                races.push((*case, self.race(*case, storage, &ours, true)));
+                races.push((*case, self.race(*case, storage, &ours)));
             }
             for ours in ours {
                 let counts = op == GEMM && best == Isa::Avx512 && ours.pattern.group() >= 8;
@@ -216,7 +223,7 @@ impl Run {
         let ours = Ours::new(GEMM, Pattern::N2M4, self.best());
         for case in std::mem::take(&mut self.plan.small) {
             self.next(format!("small {case}"));
-            let race = self.race(case, Storage::Rows, &[ours], true);
+            let race = self.race(case, Storage::Rows, &[ours]);
             let target = Some(&targets::SMALL);
             self.rows.extend(product_row(target, &case, &race, ours, Some(GEMM_CRATE)));
             // The target's peer need not be the best.
@@ -290,7 +297,7 @@ impl Run {
                 let one = Ours::new(op, Pattern::N2M4, best);
                 let two = Ours { threads: 2, ..one };
                 self.next(format!("threads {case}"));
-                let race = self.race(case, storage, &[one, two], false);
+                let race = self.race(case, storage, &[one, two]);
                 let gflops = |ours| {
                     let time = race.time(Who::Ours(ours))?;
                     Some(Value::Flops(case.shape.flops() / time.median / 1e9))
@@ -304,6 +311,7 @@ impl Run {
                     peer: Some(("one thread".to_owned(), alone)),
                     ratio: race.ratio(Who::Ours(two), Who::Ours(one)),
                 });
+                self.rows.extend(product_row(None, &case, &race, two, race.best_peer()));
                 self.other.push((case, race));
             }
         }

@@ -1,6 +1,6 @@
 //! BLIS: Debian's `libblis4-pthread`.
 
-use super::{Cblas, Dense, Kind, Opened, Place, set_variable, text};
+use super::{Cblas, Dense, Kind, Opened, Place, SetThreads, set_variable, text};
 use spnm::Isa;
 use std::ffi::{c_char, c_int};
 use std::process::Command;
@@ -33,14 +33,14 @@ pub(super) fn load(places: &[Place]) -> Result<Box<dyn Dense>, String> {
         if bits() != 32 {
             return Err(format!("found, but its integers have {} bits", bits()));
         }
-        let set_threads: unsafe extern "C" fn(isize) =
-            library.function("bli_thread_set_num_threads")?;
-        set_threads(1);
+        let set_threads = SetThreads::Size(library.function("bli_thread_set_num_threads")?);
+        set_threads.call(1);
         let about = format!("BLIS {} {name}{note}", library.string("bli_info_get_version_str")?);
         Ok(Box::new(Cblas {
             name: Kind::Blis.name(),
             about,
             sgemm: library.function("cblas_sgemm")?,
+            set_threads,
         }))
     }
 }

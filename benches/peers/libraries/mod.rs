@@ -1,4 +1,4 @@
-//! Dense products of other libraries, each on one thread.
+//! Dense products of other libraries, on one thread or two.
 //!
 //! The C libraries are opened at run time. One that is not there is reported, and the rest is
 //! measured without it.
@@ -6,15 +6,18 @@
 mod blis;
 mod gemm_crate;
 mod libxsmm;
+mod mkl;
 mod onednn;
 mod openblas;
 
 pub(crate) use blis::probe as probe_blis;
+use gemm_crate::GemmCrate;
 pub(crate) use gemm_crate::NAME as GEMM_CRATE;
 
 use crate::common::product::{Layout, Shape};
 use crate::common::target_folder;
 use clap::ValueEnum;
+use gemm::Parallelism;
 use libloading::Library;
 use std::ffi::CStr;
 use std::ffi::{c_char, c_int};
@@ -28,6 +31,8 @@ pub(crate) trait Dense {
     fn name(&self) -> &'static str;
     /// Its version, and what it takes this CPU for.
     fn about(&self) -> String;
+    /// Sets how many threads do a product, one by default; false if it has no way to that number.
+    fn set_threads(&mut self, threads: usize) -> bool;
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]);
 }
 
@@ -37,6 +42,7 @@ pub(crate) enum Kind {
     Openblas,
     Blis,
     Onednn,
+    Mkl,
     Libxsmm,
 }
 
@@ -46,6 +52,7 @@ impl Kind {
             Self::Openblas => "OpenBLAS",
             Self::Blis => "BLIS",
             Self::Onednn => "oneDNN",
+            Self::Mkl => "MKL",
             Self::Libxsmm => "libxsmm",
         }
     }
@@ -53,9 +60,15 @@ impl Kind {
     /// The file's names, the newest interface first.
     const fn files(self) -> &'static [&'static str] {
         match self {
-            Self::Openblas => &["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"],
+            Self::Openblas => &[
+                "libscipy_openblas.so", // as SciPy publishes it
+                "libopenblas.so.0",
+                "libopenblas.so",
+                "libopenblas.dylib",
+            ],
             Self::Blis => &["libblis.so.4", "libblis.so", "libblis.dylib"],
             Self::Onednn => &["libdnnl.so.3", "libdnnl.so.2", "libdnnl.so", "libdnnl.dylib"],
+            Self::Mkl => &["libmkl_rt.so.3", "libmkl_rt.so.2", "libmkl_rt.so", "libmkl_rt.dylib"],
             Self::Libxsmm => &["libxsmm.so.1", "libxsmm.so", "libxsmm.dylib"],
         }
     }
@@ -65,6 +78,7 @@ impl Kind {
             Self::Openblas => openblas::load(places),
             Self::Blis => blis::load(places),
             Self::Onednn => onednn::load(places),
+            Self::Mkl => mkl::load(places),
             Self::Libxsmm => libxsmm::load(places),
         }
     }
@@ -95,12 +109,14 @@ pub(crate) struct Peers {
 }
 
 /// By these the environment lowers what a library takes the CPU for. Peers are to be at their best.
-const LOWERING: [&str; 6] = [
+const LOWERING: [&str; 8] = [
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
     "BLIS_ARCH_TYPE",
     "ONEDNN_MAX_CPU_ISA",
     "DNNL_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_CBWR",
     "LIBXSMM_TARGET",
 ];
 
@@ -109,6 +125,9 @@ pub(crate) fn load(places: &[Place]) -> Peers {
     for variable in ["OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "OMP_NUM_THREADS"] {
         set_variable(variable, "1");
     }
+    // Threads that have nothing to do sleep: by default they wait busily, on the core of who is next.
+    set_variable("OMP_WAIT_POLICY", "passive");
+    set_variable("OPENBLAS_THREAD_TIMEOUT", "4");
     let mut removed = Vec::new();
     for variable in LOWERING {
         if let Some(value) = std::env::var_os(variable) {
@@ -117,7 +136,7 @@ pub(crate) fn load(places: &[Place]) -> Peers {
             unsafe { std::env::remove_var(variable) };
         }
     }
-    let found: Vec<Box<dyn Dense>> = vec![Box::new(gemm_crate::GemmCrate)];
+    let found: Vec<Box<dyn Dense>> = vec![Box::new(GemmCrate { threads: Parallelism::None })];
     let mut peers = Peers { found, missing: Vec::new(), removed };
     for &kind in Kind::value_variants() {
         match kind.load(places) {
@@ -202,11 +221,35 @@ fn int(n: usize) -> c_int {
     c_int::try_from(n).expect("a dimension of a benchmark")
 }
 
-/// `cblas_sgemm`, which two of them have.
+/// `cblas_sgemm`, which three of them have.
 struct Cblas {
     name: &'static str,
     about: String,
     sgemm: Sgemm,
+    set_threads: SetThreads,
+}
+
+/// How they are told a number of threads.
+#[derive(Clone, Copy)]
+enum SetThreads {
+    Int(unsafe extern "C" fn(c_int)),
+    Size(unsafe extern "C" fn(isize)),
+    /// One thread, always.
+    Never,
+}
+
+impl SetThreads {
+    fn call(self, threads: usize) -> bool {
+        // SAFETY: such functions take any positive number, at any time between products.
+        unsafe {
+            match self {
+                Self::Int(set) => set(int(threads)),
+                Self::Size(set) => set(threads.cast_signed()),
+                Self::Never => return threads == 1,
+            }
+        }
+        true
+    }
 }
 
 type Sgemm = unsafe extern "C" fn(
@@ -233,6 +276,10 @@ impl Dense for Cblas {
 
     fn about(&self) -> String {
         self.about.clone()
+    }
+
+    fn set_threads(&mut self, threads: usize) -> bool {
+        self.set_threads.call(threads)
     }
 
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]) {

@@ -1,6 +1,7 @@
-//! oneDNN: Debian's `libdnnl3` or `libdnnl2`.
+//! oneDNN: Debian's `libdnnl3` or `libdnnl2`, which use `OpenMP`, or the build that Intel publishes on
+//! `PyPI`, which uses TBB.
 
-use super::{Dense, Kind, Opened, Place, check_lengths, text};
+use super::{Dense, Kind, Opened, Place, SetThreads, check_lengths, text};
 use crate::common::matrix::Storage;
 use crate::common::product::{Layout, Shape};
 use std::ffi::{c_char, c_int};
@@ -33,6 +34,7 @@ struct Version {
 struct OneDnn {
     about: String,
     sgemm: Sgemm,
+    set_threads: SetThreads,
 }
 
 pub(super) fn load(places: &[Place]) -> Result<Box<dyn Dense>, String> {
@@ -42,14 +44,71 @@ pub(super) fn load(places: &[Place]) -> Result<Box<dyn Dense>, String> {
         let version: unsafe extern "C" fn() -> *const Version = library.function("dnnl_version")?;
         let Version { major, minor, patch, hash } = *version();
         let hash: String = text(hash).unwrap_or_default().chars().take(12).collect();
-        let mut about = format!("oneDNN {major}.{minor}.{patch} {hash}, dnnl_sgemm");
+        let about = format!("oneDNN {major}.{minor}.{patch} {hash}, dnnl_sgemm");
+        let sgemm = library.function("dnnl_sgemm")?;
         // Among what the library depends on, where that is OpenMP.
-        match library.function::<unsafe extern "C" fn(c_int)>("omp_set_num_threads") {
-            Ok(set_threads) => set_threads(1),
-            Err(_) => about.push_str("; not built with OpenMP, threads not set"),
+        let set_threads = match library.function("omp_set_num_threads") {
+            Ok(function) => SetThreads::Int(function),
+            Err(_) => SetThreads::Never,
+        };
+        set_threads.call(1);
+        let mut peer = OneDnn { about, sgemm, set_threads };
+        if matches!(set_threads, SetThreads::Never) {
+            one_thread(&mut peer)?;
+            peer.about.push_str("; not built with OpenMP: first called on one CPU, for one thread");
         }
-        Ok(Box::new(OneDnn { about, sgemm: library.function("dnnl_sgemm")? }))
+        Ok(Box::new(peer))
     }
+}
+
+/// Has TBB count a single CPU, as it has no function in C for the number of its threads: it counts once,
+/// those that the first product may run on.
+fn one_thread(peer: &mut OneDnn) -> Result<(), String> {
+    const SIZE: usize = 256;
+    let shape = Shape::cube(SIZE);
+    let (operand, mut product) = (vec![1.0; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
+    let threads = || std::fs::read_dir("/proc/self/task").map(Iterator::count).ok();
+    let mut multiply =
+        || peer.multiply(shape, &Layout::tight(shape, Storage::Rows), &operand, &operand, &mut product);
+    let before = threads();
+    on_one_cpu(&mut multiply)?;
+    multiply();
+    match (before, threads()) {
+        (Some(before), Some(after)) if before == after => Ok(()),
+        _ => Err("found, but it may start threads".into()),
+    }
+}
+
+/// Calls `run` with the process on a single one of its CPUs.
+#[cfg(target_os = "linux")]
+fn on_one_cpu(run: &mut dyn FnMut()) -> Result<(), String> {
+    use std::mem::{MaybeUninit, size_of};
+    let error = || std::io::Error::last_os_error().to_string();
+    let size = size_of::<libc::cpu_set_t>();
+    let mut all = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: plain sets of bits, of their own size; 0 is the calling thread, the only one yet.
+    unsafe {
+        if libc::sched_getaffinity(0, size, all.as_mut_ptr()) != 0 {
+            return Err(error());
+        }
+        let all = all.assume_init();
+        let mut one = MaybeUninit::<libc::cpu_set_t>::zeroed().assume_init();
+        let first = (0..size * 8).find(|&cpu| libc::CPU_ISSET(cpu, &all)).unwrap_or(0);
+        libc::CPU_SET(first, &mut one);
+        if libc::sched_setaffinity(0, size, &raw const one) != 0 {
+            return Err(error());
+        }
+        run();
+        match libc::sched_setaffinity(0, size, &raw const all) {
+            0 => Ok(()),
+            _ => Err(error()),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_one_cpu(_: &mut dyn FnMut()) -> Result<(), String> {
+    Err("found, but not built with OpenMP: it would start threads".into())
 }
 
 impl Dense for OneDnn {
@@ -59,6 +118,10 @@ impl Dense for OneDnn {
 
     fn about(&self) -> String {
         self.about.clone()
+    }
+
+    fn set_threads(&mut self, threads: usize) -> bool {
+        self.set_threads.call(threads)
     }
 
     fn multiply(&mut self, shape: Shape, layout: &Layout, a: &[f32], b: &[f32], c: &mut [f32]) {
