@@ -231,7 +231,8 @@ pub(crate) struct CopyJob {
     /// Of the source.
     pub(crate) rows: usize,
     pub(crate) cols: usize,
-    /// Prefetch distance in elements, if anything is fetched.
+    /// Prefetch distance in elements, if anything is fetched: by copies of rows into a first-level cache, by transposing ones
+    /// into a second-level one.
     pub(crate) ahead: Option<isize>,
     /// What follows each row of the target in memory is written soon, and is far away: see [`cpu::Cpu`].
     pub(crate) far_next: bool,

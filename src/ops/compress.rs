@@ -91,7 +91,7 @@ pub fn compress(
     let block = pool::rows_of_tasks(options.pool, a.rows, a.cols, whole);
     let many = a.rows * to.pattern.row_values(a.cols) >= STREAM_FROM;
     let stream = many && to.pattern.group() == 1;
-    let target = Target { far: far(a), tall: tall(a), ..Target::of(out) };
+    let target = Target { from_far: far(a), to_far: far(a), tall: tall(a), ..Target::of(out) };
     pool::run(options.pool, a.rows.div_ceil(block), |task, _| {
         let first = task * block;
         let last = a.rows.min(first + block);
@@ -113,8 +113,9 @@ pub(super) struct Target {
     pub(super) ld_values: usize,
     pub(super) meta: *mut u8,
     pub(super) ld_meta: usize,
-    /// See [`far`].
-    pub(super) far: bool,
+    /// Whether A comes from beyond a second-level cache, and whether what is kept goes there: see [`far`].
+    pub(super) from_far: bool,
+    pub(super) to_far: bool,
     /// See [`CompressJob::tall`] and [`room`](CompressJob::room).
     pub(super) tall: bool,
     pub(super) room: *mut f32,
@@ -127,10 +128,11 @@ pub(super) struct Target {
 unsafe impl Sync for Target {}
 
 impl Target {
-    /// What is read again soon, and not streamed, of an A that is neither [`far`] nor [`tall`].
+    /// What is read again soon, and not streamed, of an A that is neither far nor [`tall`].
     pub(super) fn new(values: *mut f32, ld_values: usize, meta: *mut u8, ld_meta: usize) -> Self {
         let room = std::ptr::null_mut();
-        Self { values, ld_values, meta, ld_meta, far: false, tall: false, room, dense: None }
+        let (from_far, to_far, tall) = (false, false, false);
+        Self { values, ld_values, meta, ld_meta, from_far, to_far, tall, room, dense: None }
     }
 
     /// Dense rows, contiguous as those of A are, which are not [`few`].
@@ -172,7 +174,7 @@ impl Target {
     }
 }
 
-/// Whether a matrix comes from beyond a second-level cache, and what is kept of it goes there.
+/// Whether a matrix comes from beyond a second-level cache; then all that is kept of it goes there.
 pub(super) fn far(a: MatRef<'_>) -> bool {
     a.rows.saturating_mul(a.cols) >= FAR_FROM
 }

@@ -4,6 +4,7 @@ use super::Method;
 use super::compress::{Drawn, Target};
 use super::copies;
 use crate::compressed::Line;
+use crate::kernels::cpu::cpu;
 use crate::kernels::group::{GatherJob, NormJob};
 use crate::kernels::{CompressJob, Level, Selector};
 use crate::matrix::MatRef;
@@ -78,8 +79,10 @@ unsafe fn compress_part(
     let a = if a.col_stride == 1 {
         a
     } else {
+        // The part below comes next.
+        let ahead = (target.from_far && cpu().far_into_l2).then_some(a.rows.cast_signed());
         // SAFETY: the tile holds the part.
-        unsafe { rows_of(kernels, a, tile.as_mut_ptr().cast()) }
+        unsafe { rows_of(kernels, a, ahead, tile.as_mut_ptr().cast()) }
     };
     for row in (0..a.rows).step_by(pattern.group()) {
         let rows = row..a.rows.min(row + pattern.group());
@@ -92,15 +95,20 @@ unsafe fn compress_part(
     }
 }
 
-/// A copy of `a` whose rows are contiguous.
+/// A copy of `a` whose rows are contiguous. `ahead` as in [`copies::gather_ahead`].
 ///
 /// # Safety
 /// `a` is readable, and `tile` holds it.
-unsafe fn rows_of<'a>(kernels: Level, a: MatRef<'a>, tile: *mut f32) -> MatRef<'a> {
+unsafe fn rows_of<'a>(
+    kernels: Level,
+    a: MatRef<'a>,
+    ahead: Option<isize>,
+    tile: *mut f32,
+) -> MatRef<'a> {
     let stride = a.cols.cast_signed();
     // SAFETY: the caller's promise.
     unsafe {
-        copies::gather(kernels, a, tile, a.cols);
+        copies::gather_ahead(kernels, a, tile, a.cols, ahead);
         MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
     }
 }
@@ -153,7 +161,7 @@ unsafe fn compress_group(
             dense: None,
         });
         let count = columns_of(pattern, target.meta, cols, columns);
-        kernels.group.gather[usize::from(target.far)](&GatherJob {
+        kernels.group.gather[usize::from(target.to_far)](&GatherJob {
             a: data,
             row_stride,
             rows,

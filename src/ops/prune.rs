@@ -5,7 +5,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use super::compress::{STREAM_FROM, Target, compress_block};
+use super::compress::{STREAM_FROM, Target, compress_block, far};
 use super::keep::keepable;
 use super::{Method, Options, check, copies, group};
 use crate::compressed::{CompressedRef, Line};
@@ -107,7 +107,7 @@ pub fn prune(
     let tile = tile_of(pattern, a.cols.min(most));
     for_each_tile(options, to, tile, |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
-        let target = tile.target(pattern, rows, cols);
+        let target = Target { from_far: far(a), ..tile.target(pattern, rows, cols) };
         let part = (row..row + rows, col..col + cols);
         // SAFETY: views were checked, tiles are disjoint, and a tile is read whole before it is
         // written, as what is kept of it is before that is read.

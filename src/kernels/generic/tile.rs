@@ -385,7 +385,7 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
                     && j.is_multiple_of(LINE)
                 {
                     for k in 0..L::COUNT {
-                        l.prefetch(job.source_at(i + k, j).wrapping_offset(ahead));
+                        l.prefetch_far(job.source_at(i + k, j).wrapping_offset(ahead));
                     }
                 }
                 if job.far_next && i.is_multiple_of(LINE) {
