@@ -63,7 +63,9 @@ fn bench(criterion: &mut Criterion, shape: Shape, levels: &[Isa]) {
     baseline.bench_function(format!("dense/rows/{name}/-"), |bencher| {
         let layout = Layout::tight(shape, Storage::Rows);
         let (a, b) = by_rows();
-        bencher.iter(|| dense(Parallelism::None, shape, &layout, black_box(a), black_box(b), black_box(&mut c)));
+        bencher.iter(|| {
+            dense(Parallelism::None, shape, &layout, black_box(a), black_box(b), black_box(&mut c));
+        });
     });
     baseline.finish();
 

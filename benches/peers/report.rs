@@ -140,14 +140,17 @@ fn preliminary(args: &Args, disturbed: &[String]) -> Vec<String> {
     why
 }
 
-/// The command, as it can be repeated.
+/// The command, as it can be repeated, with what the environment asks of the allocator.
 fn command() -> String {
+    const TUNABLES: &str = "GLIBC_TUNABLES";
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let mut command = if is_test() {
-        String::from("cargo test --bench peers --features peers")
+    let tunables = std::env::var(TUNABLES).map(|value| format!("{TUNABLES}={value} "));
+    let mut command = tunables.unwrap_or_default();
+    command += if is_test() {
+        "cargo test --bench peers --features peers"
     } else {
-        String::from("cargo bench --bench peers --features peers")
+        "cargo bench --bench peers --features peers"
     };
     if !arguments.is_empty() {
         command += " -- ";

@@ -68,8 +68,15 @@ fn one_thread(peer: &mut OneDnn) -> Result<(), String> {
     let shape = Shape::cube(SIZE);
     let (operand, mut product) = (vec![1.0; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
     let threads = || std::fs::read_dir("/proc/self/task").map(Iterator::count).ok();
-    let mut multiply =
-        || peer.multiply(shape, &Layout::tight(shape, Storage::Rows), &operand, &operand, &mut product);
+    let mut multiply = || {
+        peer.multiply(
+            shape,
+            &Layout::tight(shape, Storage::Rows),
+            &operand,
+            &operand,
+            &mut product,
+        );
+    };
     let before = threads();
     on_one_cpu(&mut multiply)?;
     multiply();
