@@ -4,8 +4,7 @@
 //! [`PatternKernels`](super::PatternKernels); then the rows' entries are gathered at the indices
 //! that came out. None of what is here depends on the pattern: indices have become columns.
 
-use super::Init;
-use std::ops::Range;
+use super::{Ahead, Init};
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const GROUP_VECTORS: [usize; 5] = [8, 4, 3, 2, 1];
@@ -94,26 +93,6 @@ pub(crate) struct GroupTileJob {
     pub(crate) init: Init,
     /// What is fetched into the cache meanwhile, by the kernels that do.
     pub(crate) ahead: Ahead,
-}
-
-/// A part of a matrix, rows contiguous, that is read soon. It need not be there.
-#[derive(Clone, Copy)]
-pub(crate) struct Ahead {
-    pub(crate) data: *const f32,
-    pub(crate) stride: isize,
-    pub(crate) rows: usize,
-    pub(crate) cols: usize,
-    /// How many rows are fetched with each row of C.
-    pub(crate) each: usize,
-}
-
-impl Ahead {
-    /// Some of its rows, fetched with so many rows of C.
-    pub(crate) fn part(&self, rows: Range<usize>, with: usize) -> Self {
-        let offset = rows.start.cast_signed().wrapping_mul(self.stride);
-        let (data, rows) = (self.data.wrapping_offset(offset), rows.len());
-        Self { data, rows, each: rows.div_ceil(with), ..*self }
-    }
 }
 
 /// Kept entries from one to that whose row of B is fetched with it.

@@ -40,6 +40,7 @@ pub(crate) use level::Level;
 pub(crate) use table::{kernel_table, pattern_kernels, pattern_tiles};
 
 use crate::pattern::Pattern;
+use std::ops::Range;
 
 /// The key of the generator: see [`Rng`](crate::Rng).
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +147,7 @@ pub(crate) enum Init {
 }
 
 /// `C = init + A.B` for some rows of A, one panel of B and one block of the inner dimension.
-pub(crate) struct TileJob {
+pub(crate) struct TileJob<'a> {
     pub(crate) values: *const f32,
     pub(crate) ld_values: usize,
     pub(crate) meta: *const u8,
@@ -169,6 +170,28 @@ pub(crate) struct TileJob {
     /// no near cache; null where it does not.
     pub(crate) far: *const f32,
     pub(crate) ld_far: isize,
+    /// What is fetched into a second-level cache meanwhile.
+    pub(crate) ahead: Option<&'a Ahead>,
+}
+
+/// A part of a matrix, rows contiguous, that is read soon. It need not be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub(crate) data: *const f32,
+    pub(crate) stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// How many rows are fetched with each row of C.
+    pub(crate) each: usize,
+}
+
+impl Ahead {
+    /// Some of its rows, fetched with so many rows of C.
+    pub(crate) fn part(&self, rows: Range<usize>, with: usize) -> Self {
+        let offset = rows.start.cast_signed().wrapping_mul(self.stride);
+        let (data, rows) = (self.data.wrapping_offset(offset), rows.len());
+        Self { data, rows, each: rows.div_ceil(with), ..*self }
+    }
 }
 
 /// # Safety
@@ -176,7 +199,7 @@ pub(crate) struct TileJob {
 /// modulo m) and the rows of the panel are readable at the full width; `cols`, at most that width,
 /// columns of each row of C are writable, and those of `from` readable unless `init` is `Zero`; C
 /// overlaps nothing, but `from` may be C.
-pub(crate) type TileFn = unsafe fn(&TileJob);
+pub(crate) type TileFn = unsafe fn(&TileJob<'_>);
 
 /// `C = init + A.B` for some rows of A, few columns and one block of the inner dimension.
 pub(crate) struct NarrowJob {

@@ -16,7 +16,7 @@ use crate::compressed::CompressedRef;
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{Init, Level, NarrowJob, TileJob};
+use crate::kernels::{Ahead, Init, Level, NarrowJob, TileJob};
 use crate::matrix::{MatMut, MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool::{self, Pool};
@@ -25,6 +25,10 @@ use std::ops::Range;
 
 /// Fewer rows than that are few beside a B that comes from far, without and with shared indices: see [`Product::depth`].
 const FEW_ROWS: [usize; 2] = [64, 160];
+/// Fewer rows than that leave so little to do for a slice of B that to pack it takes long: see [`Product::packed_next`].
+const FETCH_ROWS: usize = 192;
+/// Rows of B that are then fetched with a row of C at most.
+const FETCHED: usize = 4;
 /// Inner entries that all panels then go through.
 const ALONG: usize = 256;
 const _: () = assert!(ALONG.is_multiple_of(8 * 16), "whole bytes of indices");
@@ -207,6 +211,8 @@ struct Product<'a> {
     pattern: Pattern,
     source: Source<'a>,
     b: MatRef<'a>,
+    /// Whether rows of B are contiguous, and come from beyond a second-level cache that distant lines are fetched into.
+    b_far: bool,
     beta: f32,
     c: Output<'a>,
     extent: Extent,
@@ -246,7 +252,9 @@ unsafe fn product(
     let tile = TileOfC::new(*c, pattern);
     let layout = Layout::new(&blocking, pattern, extent, form, tile != TileOfC::Never);
     let slots: Slots = scratch.slots(threads, layout.bytes())?;
-    let product = Product { kernels, pattern, source, b, beta, c, extent, blocking, layout, tile };
+    let b_far = b.col_stride == 1 && far(b) && cpu().far_into_l2;
+    let product =
+        Product { kernels, pattern, source, b, b_far, beta, c, extent, blocking, layout, tile };
     pool::run(pool, tasks, |task, thread| {
         let first = (task / column_tasks) * blocking.rows;
         let rows = first..extent.rows.min(first + blocking.rows);
@@ -340,11 +348,31 @@ impl Product<'_> {
     /// read along, as CPUs fetch ahead by themselves; else all that are staged, as C is read and written again with each.
     fn depth(&self) -> usize {
         let few = self.blocking.rows < FEW_ROWS[usize::from(self.pattern.group() > 1)];
-        let along = self.b.col_stride == 1 && self.b.cols >= 4 * self.blocking.panels.packed;
-        // (Measured where lines are fetched into a second-level cache.)
-        let far = far(self.b) && cpu().far_into_l2;
+        let long = self.b.cols >= 4 * self.blocking.panels.packed;
         let here = self.tile == TileOfC::Never;
-        if few && along && far && here { ALONG } else { usize::MAX }
+        if few && self.b_far && long && here { ALONG } else { usize::MAX }
+    }
+
+    /// What of B is packed after inner entries up to `to` of a panel of `rows` x `cols` of C over inner entries `k`, to be
+    /// fetched meanwhile, where the rows are few.
+    fn packed_next(
+        &self,
+        Block { rows, k, cols }: &Block,
+        to: usize,
+        width: usize,
+    ) -> Option<Ahead> {
+        let (first, col) = if to < k.end { (to, cols.start) } else { (k.start, cols.end) };
+        if rows.len() >= FETCH_ROWS || !self.b_far || col >= self.b.cols {
+            return None;
+        }
+        let count = self.blocking.slice(width).min(k.end - first);
+        Some(Ahead {
+            data: self.b.address(first, col),
+            stride: self.b.row_stride,
+            rows: count,
+            cols: width.min(self.b.cols - col),
+            each: count.div_ceil(rows.len()).min(FETCHED),
+        })
     }
 
     /// A block of C over staged inner entries.
@@ -411,11 +439,12 @@ impl Product<'_> {
     unsafe fn slices(
         &self,
         staged: Staged,
-        Block { rows, k, cols }: Block,
+        block: Block,
         panel: Panel,
         slice: *mut f32,
         (c, between): (Rows, Rows),
     ) {
+        let Block { rows, k, cols } = &block;
         let p = self.pattern;
         let tiles = self.blocking.panels.tiles.of(p);
         let Panel { place, width } = panel;
@@ -428,10 +457,11 @@ impl Product<'_> {
             && whole > k.start;
         let mut from = k.start;
         loop {
-            let (tile, to, b, ldb);
+            let (tile, to, b, ldb, ahead);
             if in_place && from < whole {
                 (tile, to) = (tiles.in_place, whole);
                 (b, ldb) = (self.b.address(from, cols.start), self.b.row_stride);
+                ahead = None;
             } else {
                 tile = tiles.packed[place];
                 to = k.end.min(from + self.blocking.slice(width));
@@ -439,6 +469,7 @@ impl Product<'_> {
                 // SAFETY: `slice_floats`, of which the layout has made the slice, is the most of these panels.
                 unsafe { self.pack(from..to, cols.clone(), width, slice) };
                 (b, ldb) = (slice.cast_const(), width.cast_signed());
+                ahead = self.packed_next(&block, to, width);
             }
             let init = self.init(from);
             let here = staged.behind(p, from - k.start);
@@ -463,6 +494,7 @@ impl Product<'_> {
                 init,
                 far: if far { c.data } else { std::ptr::null_mut() },
                 ld_far: c.stride,
+                ahead: ahead.as_ref(),
             };
             // SAFETY: the blocking's tiles are the level's; A's rows, B's slice and C's panel were checked or made.
             unsafe { tile(&job) };

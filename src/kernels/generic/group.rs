@@ -5,11 +5,10 @@ use super::Lanes;
 use super::estimators::tree_sum;
 use super::lanes::{MAX_LANES, copy_elements};
 use super::room::Room;
-use super::tile::times_beta;
+use super::tile::{fetch, times_beta};
 use crate::kernels::Init;
 use crate::kernels::group::{
-    Ahead, COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE,
-    NormJob,
+    COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
 };
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
@@ -343,16 +342,6 @@ pub(crate) unsafe fn tile<L: Lanes, const R: usize, const V: usize, const AHEAD:
     }
 }
 
-/// Fetches what is ahead with row `i` of C, a little at a time: a core has few line-fill buffers, and while distant lines fill
-/// them all, the panels of B, which are near, wait behind them.
-#[inline(always)]
-fn fetch<L: Lanes>(l: L, &Ahead { data, stride, rows, cols, each }: &Ahead, i: usize) {
-    for row in (i * each..rows).take(each) {
-        let row = data.wrapping_offset(row.cast_signed().wrapping_mul(stride));
-        l.prefetch_lines(false, row, cols);
-    }
-}
-
 /// # Safety
 /// As [`tile`]; rows `first .. first + R` must exist, and the columns be theirs.
 #[inline(always)]
@@ -402,7 +391,7 @@ unsafe fn rows_of<L: Lanes, const R: usize, const V: usize, const AHEAD: bool>(
             let next = c.wrapping_offset((R + r).cast_signed().wrapping_mul(ldc)).cast_const();
             l.prefetch_lines(false, next, width);
             if AHEAD {
-                fetch(l, &job.ahead, first + r);
+                fetch(l, &job.ahead, first + r, 1, false);
             }
         }
         let end = job.count * (part + 1) / parts;

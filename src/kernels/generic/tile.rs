@@ -3,7 +3,7 @@
 use super::Lanes;
 use super::lanes::{LINE, MAX_LANES, copy_elements, copy_square};
 use super::room::Room;
-use crate::kernels::{CopyJob, Init, TileJob};
+use crate::kernels::{Ahead, CopyJob, Init, TileJob};
 use crate::pattern::index_bits;
 use std::ops::Range;
 
@@ -189,6 +189,25 @@ pub(super) fn times_beta<L: Lanes, const R: usize, const V: usize>(
     c
 }
 
+/// Fetches what is ahead with `count` rows of C from `first` on, a little at a time: a core has few line-fill buffers, and while
+/// distant lines fill them all, what is nearer waits behind them.
+#[inline(always)]
+pub(super) fn fetch<L: Lanes>(l: L, ahead: &Ahead, first: usize, count: usize, into_l2: bool) {
+    let &Ahead { data, stride, rows, cols, each } = ahead;
+    for row in (first * each..rows).take(count * each) {
+        let row = data.wrapping_offset(row.cast_signed().wrapping_mul(stride));
+        l.prefetch_lines(into_l2, row, cols);
+    }
+}
+
+/// [`fetch`], what is ahead into a second-level cache.
+#[cold]
+// It is not, but what it costs the registers of its callers should not be paid where nothing is fetched.
+#[inline(never)]
+fn fetch_far<L: Lanes>(l: L, ahead: &Ahead, first: usize, count: usize) {
+    fetch(l, ahead, first, count, true);
+}
+
 /// Fetches what comes after rows `first .. first + R`: the first values of the next rows, which a leading dimension hides from
 /// the hardware, and rows of a C that is far.
 #[inline(always)]
@@ -238,6 +257,9 @@ unsafe fn some_rows<
     let here = row_pointers::<R>(job, first);
     let (values, meta, c) = here;
     let there = row_pointers::<R>(job, next);
+    if let Some(ahead) = job.ahead {
+        fetch_far(l, ahead, first, R);
+    }
     // SAFETY: rows of C.
     let mut acc = unsafe { start::<L, R, V>(l, job, first) };
     fetch_next::<L, R, V>(l, job, first, there.0);

@@ -149,6 +149,7 @@ unsafe fn narrow<const N: usize, const M: usize>(job: &NarrowJob) {
                     init: job.init,
                     far: std::ptr::null(),
                     ld_far: 0,
+                    ahead: None,
                 });
             }
         }

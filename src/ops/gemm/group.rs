@@ -2,7 +2,8 @@
 //! panel of a micro-kernel of its own.
 
 use super::{Block, Buffers, Panel, Product, Staged, TileOfC};
-use crate::kernels::group::{Ahead, COLUMNS_AHEAD, GroupTileJob};
+use crate::kernels::Ahead;
+use crate::kernels::group::{COLUMNS_AHEAD, GroupTileJob};
 use crate::ops::copies;
 use crate::ops::group::columns_of;
 use std::ops::Range;
