@@ -259,6 +259,12 @@ pub(crate) struct Line([f32; Line::LEN]);
 
 impl Line {
     pub(crate) const LEN: usize = 16;
+
+    /// Whether rows `stride` elements apart begin with lines of memory, the first of them at `data`.
+    pub(crate) fn begin_rows(data: *const f32, stride: isize) -> bool {
+        data.addr().is_multiple_of(size_of::<Self>())
+            && stride.unsigned_abs().is_multiple_of(Self::LEN)
+    }
 }
 
 /// A matrix in N:M form ([`CompressedRef`]) that owns its buffers, without padding between rows. Its values begin on

@@ -3,7 +3,9 @@
 //! A block of A's rows (its compressed values in L2) meets one slice of B after another (packed, in
 //! L1) for one panel of C's columns at a time (its part of C in L2).
 
+use super::compress::FAR_FROM;
 use super::group::band;
+use crate::kernels::cpu::cpu;
 use crate::kernels::group::GROUP_VECTORS;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
@@ -36,6 +38,9 @@ const SPAN: usize = 512;
 const TASKS: usize = 2;
 /// Products whose columns of A keep fewer entries read B where it lies: packing would cost more than it saves.
 const MIN_PACK_KEPT: usize = 2;
+/// f32s of a B for which these are half a vector, where vectors come from a second-level cache as fast as from the first; they are a
+/// quarter while B comes from the former at all.
+const SMALL_B: usize = 64 * 1024;
 
 /// How a product is cut up.
 #[derive(Clone, Copy)]
@@ -103,6 +108,18 @@ pub(super) const fn worth_staging(kernels: &Kernels, pattern: Pattern, extent: E
 /// which must not be a power of two apart.
 pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
+}
+
+/// Entries that a column of A keeps at least where B, whose rows begin with lines, is packed.
+fn min_pack_kept(kernels: &Kernels, extent: Extent) -> usize {
+    let widest = TILE_VECTORS[0] * kernels.tiles_in_place.lanes;
+    // Columns beside the widest panels are packed in any case. (Widths are powers of two.)
+    let whole = extent.cols & (widest - 1) == 0 || extent.cols >= 8 * widest;
+    let b = extent.inner.saturating_mul(extent.cols);
+    if !whole || b >= FAR_FROM || !cpu().near_l2 {
+        return MIN_PACK_KEPT;
+    }
+    MIN_PACK_KEPT.max(if b <= SMALL_B { kernels.lanes / 2 } else { kernels.lanes / 4 })
 }
 
 /// The widest panel of which a slice in a first-level cache brings enough kept values together: its place in `vectors`.
@@ -200,16 +217,19 @@ const fn staged_together(pattern: Pattern) -> usize {
 }
 
 impl Blocking {
-    /// For `threads` threads; `by_rows`: tasks may share out rows alone.
+    /// For `threads` threads; `by_rows`: tasks may share out rows alone; `b_lines`: rows of B are contiguous, and begin with lines
+    /// of memory.
     pub(super) fn new(
         kernels: &Kernels,
         pattern: Pattern,
         extent: Extent,
         threads: usize,
         by_rows: bool,
+        b_lines: bool,
     ) -> Self {
         let sparsity = pattern.m() / pattern.n();
-        let pack = pattern.group() > 1 || extent.rows >= MIN_PACK_KEPT * sparsity;
+        let least = if b_lines { min_pack_kept(kernels, extent) } else { MIN_PACK_KEPT };
+        let pack = pattern.group() > 1 || extent.rows >= least * sparsity;
         let panels = Panels::new(kernels, pattern, pack);
         let (most, floats) = panels.block(pattern);
         // One block of rows a task, smaller where that leaves threads idle. Blocks of even heights: packing costs a
@@ -286,13 +306,13 @@ impl Blocking {
     /// f32s of the largest slice that a product of this extent packs.
     pub(super) fn slice_floats(&self, extent: Extent) -> usize {
         let Panels { vectors, widest, packed, slice, .. } = self.panels;
-        let widths = (widest..vectors.len()).map(|place| self.panels.width(place));
-        widths
-            .chain([packed])
-            .map(|w| w * self.slice(w).min(extent.inner.next_multiple_of(self.unit)))
-            // (A slice of columns with rows in lanes holds no more than that.)
-            .chain([slice.min(self.narrow * extent.inner.next_multiple_of(self.unit))])
-            .max()
-            .unwrap_or(0)
+        let inner = extent.inner.next_multiple_of(self.unit);
+        let of = |width: usize| width * self.slice(width).min(inner);
+        // (A slice of columns with rows in lanes holds no more than that.)
+        let mut most = of(packed).max(slice.min(self.narrow * inner));
+        for place in widest..vectors.len() {
+            most = most.max(of(self.panels.width(place)));
+        }
+        most
     }
 }

@@ -20,7 +20,7 @@ use std::mem::MaybeUninit;
 pub(super) const STREAM_FROM: usize = 1 << 23;
 
 /// So many entries, 2 MiB, fill the second-level cache of most CPUs.
-const FAR_FROM: usize = 1 << 19;
+pub(super) const FAR_FROM: usize = 1 << 19;
 
 /// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
 /// vector and of the words drawn together would not be used.
@@ -159,8 +159,7 @@ impl Target {
 
     /// Whether rows of values begin with lines of memory. (Where stores lie in two lines, tall jobs may lose.)
     fn whole_lines(&self) -> bool {
-        let line = size_of::<Line>();
-        self.values.addr().is_multiple_of(line) && self.ld_values.is_multiple_of(Line::LEN)
+        Line::begin_rows(self.values, self.ld_values.cast_signed())
     }
 
     /// From row `row`, which begins a group of rows, and column `col`, which begins a byte, on.

@@ -12,7 +12,7 @@ use super::compress::far;
 use super::keep::keepable;
 use super::scratch::Slots;
 use super::{Method, Options, Scratch, check, copies};
-use crate::compressed::CompressedRef;
+use crate::compressed::{CompressedRef, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
@@ -239,7 +239,8 @@ unsafe fn product(
     }
     let wanted = pool::threads(pool, usize::MAX);
     let by_rows = matches!(source, Source::Pruned(..));
-    let blocking = Blocking::new(&kernels, pattern, extent, wanted, by_rows);
+    let b_lines = b.col_stride == 1 && Line::begin_rows(b.data, b.row_stride);
+    let blocking = Blocking::new(&kernels, pattern, extent, wanted, by_rows, b_lines);
     let column_tasks = extent.cols.div_ceil(blocking.cols);
     let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
     let threads = pool::threads(pool, tasks);

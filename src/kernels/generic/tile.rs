@@ -608,6 +608,7 @@ mod tests {
                         init,
                         far: std::ptr::null(),
                         ld_far: 0,
+                        ahead: None,
                     });
                 }
                 c.into_iter().map(f32::to_bits).collect::<Vec<_>>()

@@ -119,8 +119,10 @@ mod tests {
                 {
                     for (cols, threads) in [(1, 1), (9, 1), (130, 1), (5000, 1), (5000, 3)] {
                         let extent = Extent { rows, inner, cols };
-                        for by_rows in [false, true] {
-                            let blocking = Blocking::new(kernels, p, extent, threads, by_rows);
+                        for which in 0..4 {
+                            let (by_rows, b_lines) = (which & 1 != 0, which & 2 != 0);
+                            let blocking =
+                                Blocking::new(kernels, p, extent, threads, by_rows, b_lines);
                             let layout = Layout::new(&blocking, p, extent, Form::Whole, true);
                             let bytes = layout.bytes();
                             assert!(

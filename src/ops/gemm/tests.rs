@@ -1,17 +1,24 @@
 //! Products by every table of kernels that this CPU can run: a call takes one of them, by level and CPU.
 
 use super::*;
-use crate::compressed::Compressed;
+use crate::compressed::{Compressed, Line};
 use crate::kernels::{self, numbers};
 use crate::rng::Rng;
 
 #[test]
 fn products_of_every_table_return_the_reference_bits() {
-    // More than a slice of B, of whichever table, and panels of every width.
-    let (rows, inner, cols) = (37, 1100, 16 * 15 + 3);
-    let (a, b) = (numbers(1, rows * inner), numbers(2, inner * cols));
+    // More than a slice of B, of whichever table, and panels of every width; few rows beside a small B.
+    for shape in [(37, 1100, 16 * 15 + 3), (13, 123, 256)] {
+        returns_the_reference_bits(shape);
+    }
+}
+
+fn returns_the_reference_bits((rows, inner, cols): (usize, usize, usize)) {
+    let (a, b) = (numbers(1, rows * inner), numbers(2, Line::LEN + inner * cols));
     let a = MatRef::row_major(&a, rows, inner).expect("a matrix");
-    let b = MatRef::row_major(&b, inner, cols).expect("a matrix");
+    // Its rows begin with lines, where their length allows it.
+    let b = &b[b.as_ptr().align_offset(size_of::<Line>())..];
+    let b = MatRef::row_major(b, inner, cols).expect("a matrix");
     let old = numbers(3, rows * cols);
     for (p, group) in
         [(Pattern::N2M4, 1), (Pattern::N1M4, 2), (Pattern::N2M4, 8), (Pattern::N1M16, 16)]
