@@ -385,8 +385,8 @@ pub(crate) struct PatternKernels {
 pub(crate) struct PatternTiles {
     /// By [`TILE_VECTORS`], for rows of B that are as far apart as the panel is wide.
     pub(crate) packed: [TileFn; TILE_VECTORS.len()],
-    /// For the widest panel and rows of B that are `ldb` apart: of products with few rows.
-    pub(crate) in_place: TileFn,
+    /// The same for rows of B that are `ldb` apart: of products with few rows.
+    pub(crate) in_place: [TileFn; TILE_VECTORS.len()],
 }
 
 /// The micro-kernels of one vector length.

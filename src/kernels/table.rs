@@ -66,9 +66,16 @@ macro_rules! kernel_table {
         }
 
         $(#[target_feature(enable = $features)])?
-        unsafe fn tile_in_place<const N: usize, const M: usize, const V: usize>(job: &TileJob) {
+        unsafe fn tile_in_place<
+            const N: usize,
+            const M: usize,
+            const R: usize,
+            const V: usize,
+        >(
+            job: &TileJob,
+        ) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::tile::tile::<_, N, M, 2, V, false>($lanes, job) }
+            unsafe { generic::tile::tile::<_, N, M, R, V, false>($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -143,7 +150,12 @@ macro_rules! kernel_table {
                     tile::<N, M, $r2, { TILE_VECTORS[2] }>,
                     tile::<N, M, $r1, { TILE_VECTORS[3] }>,
                 ],
-                in_place: tile_in_place::<N, M, { TILE_VECTORS[0] }>,
+                in_place: [
+                    tile_in_place::<N, M, 2, { TILE_VECTORS[0] }>,
+                    tile_in_place::<N, M, $r4, { TILE_VECTORS[1] }>,
+                    tile_in_place::<N, M, $r2, { TILE_VECTORS[2] }>,
+                    tile_in_place::<N, M, $r1, { TILE_VECTORS[3] }>,
+                ],
             }
         }
 

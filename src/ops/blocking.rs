@@ -38,8 +38,7 @@ const SPAN: usize = 512;
 const TASKS: usize = 2;
 /// Products whose columns of A keep fewer entries read B where it lies: packing would cost more than it saves.
 const MIN_PACK_KEPT: usize = 2;
-/// f32s of a B for which these are half a vector, where vectors come from a second-level cache as fast as from the first; they are a
-/// quarter while B comes from the former at all.
+/// f32s of a B that is small: like a narrow one, more rows may read it in place where it comes from a second-level cache.
 const SMALL_B: usize = 64 * 1024;
 
 /// How a product is cut up.
@@ -110,22 +109,28 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
-/// Entries that a column of A keeps at least where B, whose rows begin with lines, is packed.
-fn min_pack_kept(kernels: &Kernels, extent: Extent) -> usize {
-    let widest = TILE_VECTORS[0] * kernels.tiles_in_place.lanes;
-    // Columns beside the widest panels are packed in any case. (Widths are powers of two.)
-    let whole = extent.cols & (widest - 1) == 0 || extent.cols >= 8 * widest;
+/// Entries that a column of A keeps at least where B is packed; `b_lines` as in [`Blocking::new`].
+fn min_pack_kept(kernels: &Kernels, extent: Extent, b_lines: bool) -> usize {
     let b = extent.inner.saturating_mul(extent.cols);
-    if !whole || b >= FAR_FROM || !cpu().near_l2 {
+    if b >= FAR_FROM || !cpu().near_l2 {
         return MIN_PACK_KEPT;
     }
-    MIN_PACK_KEPT.max(if b <= SMALL_B { kernels.lanes / 2 } else { kernels.lanes / 4 })
+    // Vectors that lie in two lines are loaded at half the speed, and columns beside whole vectors are packed in any case.
+    let lanes = kernels.lanes;
+    let whole = b_lines && extent.cols & (lanes - 1) == 0;
+    let small = b <= SMALL_B || extent.cols <= TILE_VECTORS[0] * lanes;
+    let least = match (whole, small) {
+        (true, true) => lanes / 2,
+        (true, false) => lanes / 4,
+        (false, true) => MIN_PACK_KEPT + 1,
+        (false, false) => MIN_PACK_KEPT,
+    };
+    least.max(MIN_PACK_KEPT)
 }
 
 /// The widest panel of which a slice in a first-level cache brings enough kept values together: its place in `vectors`.
 fn near_panel(vectors: &[usize], lanes: usize, pattern: Pattern) -> usize {
-    let sparsity = pattern.m() / pattern.n();
-    let fits = |v: &usize| v * lanes * MIN_KEPT * sparsity <= SLICE;
+    let fits = |v: &usize| v * lanes * MIN_KEPT * sparsity(pattern) <= SLICE;
     vectors.iter().position(fits).unwrap_or(vectors.len() - 1)
 }
 
@@ -197,7 +202,7 @@ impl Panels {
 
     /// The most rows of a block, and the f32s of its staged values.
     fn block(&self, pattern: Pattern) -> (usize, usize) {
-        let (step, sparsity) = (staged_together(pattern), pattern.m() / pattern.n());
+        let (step, sparsity) = (staged_together(pattern), sparsity(pattern));
         match pattern.group() {
             1 => (ROWS.min(STAGED * sparsity / step), STAGED),
             group => {
@@ -209,6 +214,11 @@ impl Panels {
             }
         }
     }
+}
+
+/// How many entries of A there are for each that is kept. (n and m are powers of two.)
+const fn sparsity(pattern: Pattern) -> usize {
+    1 << (pattern.m().trailing_zeros() - pattern.n().trailing_zeros())
 }
 
 /// Inner entries of which staged values are a multiple: whole draws of the generator, which serve 64 groups.
@@ -227,34 +237,36 @@ impl Blocking {
         by_rows: bool,
         b_lines: bool,
     ) -> Self {
-        let sparsity = pattern.m() / pattern.n();
-        let least = if b_lines { min_pack_kept(kernels, extent) } else { MIN_PACK_KEPT };
+        let sparsity = sparsity(pattern);
+        let least = min_pack_kept(kernels, extent, b_lines);
         let pack = pattern.group() > 1 || extent.rows >= least * sparsity;
         let panels = Panels::new(kernels, pattern, pack);
         let (most, floats) = panels.block(pattern);
-        // One block of rows a task, smaller where that leaves threads idle. Blocks of even heights: packing costs a
-        // low one as much as a high one.
-        let tasks = if threads == 1 { 1 } else { TASKS * threads };
-        let unit = band(pattern);
-        let share = extent.rows.div_ceil(tasks).max(2 * unit).next_multiple_of(unit);
-        let blocks = extent.rows.div_ceil((most / unit).max(1) * unit).max(1);
-        let mut rows = extent.rows.div_ceil(blocks).next_multiple_of(unit).min(extent.rows.max(1));
-        let mut cols = extent.cols.max(1);
         let few = narrow_cols(kernels);
-        if by_rows || extent.cols <= few {
-            rows = rows.min(share);
-        } else {
-            let blocks = extent.rows.div_ceil(rows);
-            if blocks < tasks {
-                cols = cols
-                    .div_ceil(tasks.div_ceil(blocks))
-                    .next_multiple_of(panels.width(panels.widest));
+        let (mut rows, mut cols) = (extent.rows.max(1), extent.cols.max(1));
+        if threads > 1 || rows > most || pattern.group() > 1 {
+            // One block of rows a task, smaller where that leaves threads idle. Blocks of even heights: packing costs a
+            // low one as much as a high one.
+            let tasks = if threads == 1 { 1 } else { TASKS * threads };
+            let unit = band(pattern);
+            let share = rows.div_ceil(tasks).max(2 * unit).next_multiple_of(unit);
+            let blocks = rows.div_ceil((most / unit).max(1) * unit);
+            rows = rows.div_ceil(blocks).next_multiple_of(unit).min(rows);
+            if by_rows || cols <= few {
+                rows = rows.min(share);
+            } else {
+                let blocks = extent.rows.div_ceil(rows);
+                if blocks < tasks {
+                    cols = cols
+                        .div_ceil(tasks.div_ceil(blocks))
+                        .next_multiple_of(panels.width(panels.widest));
+                }
             }
+            // Groups of rows stay whole.
+            rows = rows.next_multiple_of(pattern.group());
         }
-        // Groups of rows stay whole.
-        let rows = rows.next_multiple_of(pattern.group());
         let step = staged_together(pattern);
-        let staged = (floats * sparsity / rows / step).max(1) * step;
+        let staged = (floats * sparsity / (rows * step)).max(1) * step;
         Self {
             rows,
             cols,

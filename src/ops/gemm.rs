@@ -451,16 +451,13 @@ impl Product<'_> {
         let Panel { place, width } = panel;
         // What is read in place ends where a slice may begin: on a whole byte of indices.
         let whole = k.start + k.len() / self.blocking.unit * self.blocking.unit;
-        let in_place = place == 0
-            && !self.blocking.pack
-            && self.b.col_stride == 1
-            && cols.len() == width
-            && whole > k.start;
+        let in_place =
+            !self.blocking.pack && self.b.col_stride == 1 && cols.len() == width && whole > k.start;
         let mut from = k.start;
         loop {
             let (tile, to, b, ldb, ahead);
             if in_place && from < whole {
-                (tile, to) = (tiles.in_place, whole);
+                (tile, to) = (tiles.in_place[place], whole);
                 (b, ldb) = (self.b.address(from, cols.start), self.b.row_stride);
                 ahead = None;
             } else {

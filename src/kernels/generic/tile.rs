@@ -615,9 +615,7 @@ mod tests {
             };
             let want = run(reference.packed[place]);
             assert!(run(of.packed[place]) == want, "{case:?}, {init:?}");
-            if place == 0 {
-                assert!(run(of.in_place) == want, "in place: {case:?}, {init:?}");
-            }
+            assert!(run(of.in_place[place]) == want, "in place: {case:?}, {init:?}");
         }
     }
 }

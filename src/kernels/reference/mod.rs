@@ -191,7 +191,7 @@ const fn pattern<const N: usize, const M: usize>() -> PatternKernels {
 }
 
 const fn tiles<const N: usize, const M: usize>() -> PatternTiles {
-    PatternTiles { packed: [tile::<N, M>; 4], in_place: tile::<N, M> }
+    PatternTiles { packed: [tile::<N, M>; 4], in_place: [tile::<N, M>; 4] }
 }
 
 /// What callers cut panels by; any number would do.
