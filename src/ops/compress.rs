@@ -4,12 +4,12 @@
 mod tests;
 
 use super::keep::keepable;
-use super::{Method, Options, check, group};
+use super::{Method, Options, check, copies, group};
 use crate::compressed::{CompressedMut, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
 use crate::kernels::cpu::cpu;
-use crate::kernels::{CompressJob, Dense, Level, RngKey, STREAM_ROOM};
+use crate::kernels::{CompressJob, Dense, LANES, Level, RngKey, STREAM_ROOM};
 use crate::matrix::{MatRef, Output};
 use crate::pattern::Pattern;
 use crate::pool;
@@ -26,6 +26,8 @@ pub(super) const FAR_FROM: usize = 1 << 19;
 /// vector and of the words drawn together would not be used.
 const FEW_COLS: usize = 32;
 const FEW_GROUPS: usize = 11;
+/// Entries of a copy by rows of few rows whose columns are contiguous.
+const COPY: usize = 8192;
 
 /// Prunes `a` and compresses it, in one pass: `out = compressed(method(a))`.
 ///
@@ -209,6 +211,10 @@ pub(super) unsafe fn compress_block(
         // SAFETY: the caller's promise.
         return unsafe { group::compress_block(kernels, pattern, method, a, at, target) };
     }
+    if by_copies(kernels, pattern, a) && target.dense.is_none() {
+        // SAFETY: the caller's promise.
+        return unsafe { compress_few(kernels, pattern, method, a, at, target) };
+    }
     let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
     let job = CompressJob {
         a: a.data,
@@ -239,9 +245,52 @@ pub(super) unsafe fn compress_block(
     unsafe { by_storage[job.selector.words()](&job) };
 }
 
+/// Whether columns are contiguous, but rows so few that most lanes would have none.
+pub(super) fn by_copies(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
+    let columns = a.row_stride == 1 && a.col_stride != 1;
+    columns && 2 * a.rows <= kernels.lanes && !short(pattern, a.cols)
+}
+
+/// [`compress_block`] where that is so: a copy by rows of some columns at a time.
+///
+/// # Safety
+/// As there; at most half of [`LANES`] rows.
+#[inline(never)] // Others need not have the copy on their stack.
+unsafe fn compress_few(
+    kernels: Level,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    target: Target,
+) {
+    const { assert!(2 * COPY / LANES >= 64 * 16, "whole draws of the generator, of 64 groups") };
+    let mut copy = [const { MaybeUninit::<Line>::uninit() }; COPY / Line::LEN];
+    let copy: *mut f32 = copy.as_mut_ptr().cast();
+    let draw = 64 * pattern.m();
+    let cols = COPY / a.rows / draw * draw;
+    for first in (0..a.cols).step_by(cols) {
+        let last = a.cols.min(first + cols);
+        // SAFETY: the copy holds these columns; then the caller's promise.
+        unsafe {
+            let part = a.part(0..a.rows, first..last);
+            copies::gather(kernels, part, copy, part.cols);
+            let stride = part.cols.cast_signed();
+            let rows = MatRef::from_raw_parts(copy, part.rows, part.cols, stride, 1);
+            let (at, target) = ((at.0, at.1 + first), target.part(pattern, 0, first));
+            compress_block(kernels, pattern, method, rows, at, target);
+        }
+    }
+}
+
 /// Whether rows go side by side, one to a lane, even where they are contiguous.
 pub(super) fn few(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
-    a.cols <= FEW_COLS.max(FEW_GROUPS * pattern.m()) && a.rows >= kernels.lanes
+    a.rows >= kernels.lanes && short(pattern, a.cols)
+}
+
+/// Whether rows are so short that they go side by side.
+fn short(pattern: Pattern, cols: usize) -> bool {
+    cols <= FEW_COLS.max(FEW_GROUPS * pattern.m())
 }
 
 /// What the words of a part of A are drawn by: see [`CompressJob`].

@@ -5,7 +5,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use super::compress::{STREAM_FROM, Target, compress_block, far};
+use super::compress::{STREAM_FROM, Target, by_copies, compress_block, far};
 use super::keep::keepable;
 use super::{Method, Options, check, copies, group};
 use crate::compressed::{CompressedRef, Line};
@@ -83,7 +83,8 @@ pub fn prune(
         return Ok(());
     }
     let by_columns = a.row_stride == 1 && to.row_stride == 1 && a.rows > 1;
-    if by_columns && pattern.group() == 1 {
+    let few = 2 * a.rows < kernels.lanes && by_copies(kernels, pattern, a);
+    if by_columns && pattern.group() == 1 && !few {
         // SAFETY: both views were checked.
         unsafe { columns::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
