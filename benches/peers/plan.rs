@@ -149,6 +149,10 @@ impl Plan {
                 Case::new(1024, 1024, 1),
                 Case::new(1024, 1024, 7),
                 Case::new(1024, 1024, 33),
+                // Operands that stay in a second-level cache.
+                Case::new(7, 256, 256),
+                Case::new(256, 256, 1),
+                Case::new(256, 256, 7),
             ],
             threads: vec![Case::cube(1024), Case::cube(2048), LAYER],
             memory: vec![Case::cube(1024), Case::cube(1024).padded(1040), LAYER],
