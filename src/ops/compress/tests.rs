@@ -66,6 +66,26 @@ fn tall_and_streamed_jobs_return_the_same_bits_wherever_lines_begin() {
 }
 
 #[test]
+fn few_rows_by_columns_are_those_by_rows() {
+    // More columns than a copy holds, the last group of m > 1 not whole.
+    let (cols, ld, method) = (COPY + 37, 11, Method::Mvue(Rng::new(1, 2)));
+    let data = numbers(5, ld * cols);
+    for rows in [1, 4, 8] {
+        let by_rows: Vec<f32> = (0..rows * cols).map(|e| data[e % cols * ld + e / cols]).collect();
+        let by_rows = MatRef::row_major(&by_rows, rows, cols).expect("a matrix");
+        let by_columns = MatRef::new(&data, rows, cols, 1, ld.cast_signed()).expect("a matrix");
+        for &p in Pattern::ALL {
+            let what = (p, method, (3, 5 * p.m()));
+            let want = run(kernels::reference::level(), what, by_rows, (0, How::BandByBand));
+            for (name, kernels) in kernels::levels() {
+                let got = run(kernels, what, by_columns, (0, How::BandByBand));
+                assert!(got == want, "{name} {p}, {rows} rows");
+            }
+        }
+    }
+}
+
+#[test]
 fn rows_and_columns_of_one_may_have_any_stride() {
     let data = numbers(5, 64);
     let (p, far) = (Pattern::N2M4, isize::MAX / 4);
