@@ -273,10 +273,7 @@ unsafe fn compress_few(
         let last = a.cols.min(first + cols);
         // SAFETY: the copy holds these columns; then the caller's promise.
         unsafe {
-            let part = a.part(0..a.rows, first..last);
-            copies::gather(kernels, part, copy, part.cols);
-            let stride = part.cols.cast_signed();
-            let rows = MatRef::from_raw_parts(copy, part.rows, part.cols, stride, 1);
+            let rows = copies::rows_of(kernels, a.part(0..a.rows, first..last), None, copy);
             let (at, target) = ((at.0, at.1 + first), target.part(pattern, 0, first));
             compress_block(kernels, pattern, method, rows, at, target);
         }

@@ -49,6 +49,24 @@ pub(super) unsafe fn gather_ahead(
     }
 }
 
+/// A copy of `a` whose rows are contiguous. `ahead` as in [`gather_ahead`].
+///
+/// # Safety
+/// `a` is readable, and `tile` holds it.
+pub(super) unsafe fn rows_of<'a>(
+    kernels: Level,
+    a: MatRef<'a>,
+    ahead: Option<isize>,
+    tile: *mut f32,
+) -> MatRef<'a> {
+    let stride = a.cols.cast_signed();
+    // SAFETY: the caller's promise.
+    unsafe {
+        gather_ahead(kernels, a, tile, a.cols, ahead);
+        MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
+    }
+}
+
 /// The inverse of [`gather`]: `target[i][j] = source[i * from + j]`. `far_next` as in [`CopyJob`].
 ///
 /// # Safety

@@ -82,7 +82,7 @@ unsafe fn compress_part(
         // The part below comes next.
         let ahead = (target.from_far && cpu().far_into_l2).then_some(a.rows.cast_signed());
         // SAFETY: the tile holds the part.
-        unsafe { rows_of(kernels, a, ahead, tile.as_mut_ptr().cast()) }
+        unsafe { copies::rows_of(kernels, a, ahead, tile.as_mut_ptr().cast()) }
     };
     for row in (0..a.rows).step_by(pattern.group()) {
         let rows = row..a.rows.min(row + pattern.group());
@@ -92,24 +92,6 @@ unsafe fn compress_part(
             let target = target.part(pattern, row, 0);
             compress_group(kernels, pattern, method, a.part(rows, 0..a.cols), at, target);
         }
-    }
-}
-
-/// A copy of `a` whose rows are contiguous. `ahead` as in [`copies::gather_ahead`].
-///
-/// # Safety
-/// `a` is readable, and `tile` holds it.
-unsafe fn rows_of<'a>(
-    kernels: Level,
-    a: MatRef<'a>,
-    ahead: Option<isize>,
-    tile: *mut f32,
-) -> MatRef<'a> {
-    let stride = a.cols.cast_signed();
-    // SAFETY: the caller's promise.
-    unsafe {
-        copies::gather_ahead(kernels, a, tile, a.cols, ahead);
-        MatRef::from_raw_parts(tile, a.rows, a.cols, stride, 1)
     }
 }
 
