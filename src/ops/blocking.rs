@@ -5,7 +5,6 @@
 
 use super::compress::FAR_FROM;
 use super::group::band;
-use crate::kernels::cpu::cpu;
 use crate::kernels::group::GROUP_VECTORS;
 use crate::kernels::{Kernels, TILE_VECTORS, Tiles};
 use crate::pattern::Pattern;
@@ -109,15 +108,31 @@ pub(super) const fn padding(pattern: Pattern) -> usize {
     if pattern.group() > 1 { 16 } else { 0 }
 }
 
-/// Entries that a column of A keeps at least where B is packed; `b_lines` as in [`Blocking::new`].
-fn min_pack_kept(kernels: &Kernels, extent: Extent, b_lines: bool) -> usize {
+/// How vectors of a B in a second-level cache are read where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InPlace {
+    /// On CPUs to which that cache is far.
+    Slow,
+    /// Rows begin within lines of memory, or are not contiguous.
+    WithinLines,
+    /// Rows are contiguous, and begin with lines.
+    Lines,
+}
+
+impl InPlace {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 3] = [Self::Slow, Self::WithinLines, Self::Lines];
+}
+
+/// Entries that a column of A keeps at least where B is packed.
+fn min_pack_kept(kernels: &Kernels, extent: Extent, in_place: InPlace) -> usize {
     let b = extent.inner.saturating_mul(extent.cols);
-    if b >= FAR_FROM || !cpu().near_l2 {
+    if b >= FAR_FROM || in_place == InPlace::Slow {
         return MIN_PACK_KEPT;
     }
     // Vectors that lie in two lines are loaded at half the speed, and columns beside whole vectors are packed in any case.
     let lanes = kernels.lanes;
-    let whole = b_lines && extent.cols & (lanes - 1) == 0;
+    let whole = in_place == InPlace::Lines && extent.cols & (lanes - 1) == 0;
     let small = b <= SMALL_B || extent.cols <= TILE_VECTORS[0] * lanes;
     let least = match (whole, small) {
         (true, true) => lanes / 2,
@@ -227,18 +242,17 @@ const fn staged_together(pattern: Pattern) -> usize {
 }
 
 impl Blocking {
-    /// For `threads` threads; `by_rows`: tasks may share out rows alone; `b_lines`: rows of B are contiguous, and begin with lines
-    /// of memory.
+    /// For `threads` threads; `by_rows`: tasks may share out rows alone.
     pub(super) fn new(
         kernels: &Kernels,
         pattern: Pattern,
         extent: Extent,
         threads: usize,
         by_rows: bool,
-        b_lines: bool,
+        in_place: InPlace,
     ) -> Self {
         let sparsity = sparsity(pattern);
-        let least = min_pack_kept(kernels, extent, b_lines);
+        let least = min_pack_kept(kernels, extent, in_place);
         let pack = pattern.group() > 1 || extent.rows >= least * sparsity;
         let panels = Panels::new(kernels, pattern, pack);
         let (most, floats) = panels.block(pattern);

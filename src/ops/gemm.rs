@@ -7,7 +7,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-use super::blocking::{self, Blocking, Extent, Panel};
+use super::blocking::{self, Blocking, Extent, InPlace, Panel};
 use super::compress::far;
 use super::keep::keepable;
 use super::scratch::Slots;
@@ -239,8 +239,14 @@ unsafe fn product(
     }
     let wanted = pool::threads(pool, usize::MAX);
     let by_rows = matches!(source, Source::Pruned(..));
-    let b_lines = b.col_stride == 1 && Line::begin_rows(b.data, b.row_stride);
-    let blocking = Blocking::new(&kernels, pattern, extent, wanted, by_rows, b_lines);
+    let in_place = if !cpu().near_l2 {
+        InPlace::Slow
+    } else if b.col_stride == 1 && Line::begin_rows(b.data, b.row_stride) {
+        InPlace::Lines
+    } else {
+        InPlace::WithinLines
+    };
+    let blocking = Blocking::new(&kernels, pattern, extent, wanted, by_rows, in_place);
     let column_tasks = extent.cols.div_ceil(blocking.cols);
     let tasks = extent.rows.div_ceil(blocking.rows) * column_tasks;
     let threads = pool::threads(pool, tasks);
@@ -366,14 +372,15 @@ impl Product<'_> {
         if rows.len() >= FETCH_ROWS || !self.b_far || col >= self.b.cols {
             return None;
         }
-        let count = self.blocking.slice(width).min(k.end - first);
-        Some(Ahead {
-            data: self.b.address(first, col),
-            stride: self.b.row_stride,
-            rows: count,
-            cols: width.min(self.b.cols - col),
-            each: count.div_ceil(rows.len()).min(FETCHED),
-        })
+        let last = k.end.min(first + self.blocking.slice(width));
+        let each = (last - first).div_ceil(rows.len()).min(FETCHED);
+        Some(self.ahead(first..last, col..self.b.cols.min(col + width), each))
+    }
+
+    /// Rows `k`, columns `cols` of B, whose rows are contiguous; so many of the rows are fetched with each row of C.
+    fn ahead(&self, k: Range<usize>, cols: Range<usize>, each: usize) -> Ahead {
+        let (data, stride) = (self.b.address(k.start, cols.start), self.b.row_stride);
+        Ahead { data, stride, rows: k.len(), cols: cols.len(), each }
     }
 
     /// A block of C over staged inner entries.

@@ -72,7 +72,7 @@ impl Product<'_> {
                         ldc,
                         cols: cols.len(),
                         init: self.init(from),
-                        ahead: self.ahead(from..to, cols.end..last.min(cols.end + wide)),
+                        ahead: self.panels_ahead(from..to, cols.end..last.min(cols.end + wide)),
                     };
                     self.panels(job, from - k.start, to - from);
                     from = to;
@@ -88,11 +88,10 @@ impl Product<'_> {
     }
 
     /// Rows `k`, columns `cols` of B, which are packed next, where its rows are contiguous.
-    fn ahead(&self, k: Range<usize>, cols: Range<usize>) -> Ahead {
+    fn panels_ahead(&self, k: Range<usize>, cols: Range<usize>) -> Ahead {
         let fetched = self.kernels.group.ahead && self.b.col_stride == 1;
         let rows = if fetched { k.len() } else { 0 };
-        let data = self.b.address(k.start, cols.start);
-        Ahead { data, stride: self.b.row_stride, rows, cols: cols.len(), each: rows }
+        self.ahead(k.start..k.start + rows, cols, rows)
     }
 
     /// Where each panel of `cols` columns begins, and the panel.

@@ -107,6 +107,7 @@ pub(super) struct Buffers {
 mod tests {
     use super::*;
     use crate::kernels;
+    use crate::ops::blocking::InPlace;
 
     #[test]
     fn a_thread_works_in_less_than_a_mebibyte() {
@@ -119,10 +120,12 @@ mod tests {
                 {
                     for (cols, threads) in [(1, 1), (9, 1), (130, 1), (5000, 1), (5000, 3)] {
                         let extent = Extent { rows, inner, cols };
-                        for which in 0..4 {
-                            let (by_rows, b_lines) = (which & 1 != 0, which & 2 != 0);
+                        for (by_rows, in_place) in [false, true]
+                            .into_iter()
+                            .flat_map(|by_rows| InPlace::ALL.map(|how| (by_rows, how)))
+                        {
                             let blocking =
-                                Blocking::new(kernels, p, extent, threads, by_rows, b_lines);
+                                Blocking::new(kernels, p, extent, threads, by_rows, in_place);
                             let layout = Layout::new(&blocking, p, extent, Form::Whole, true);
                             let bytes = layout.bytes();
                             assert!(
