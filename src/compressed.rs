@@ -138,6 +138,17 @@ impl<'a> CompressedRef<'a> {
         }
     }
 
+    /// All rows as one, if there is nothing between them: neither padding nor part of a group or of a byte.
+    pub(crate) fn without_gaps(self) -> Option<Self> {
+        let p = self.pattern;
+        let bits = p.groups(self.cols) * p.group_bits();
+        let whole = self.cols.is_multiple_of(p.m()) && bits.is_multiple_of(8);
+        let close =
+            (self.ld_values, self.ld_meta) == (p.row_values(self.cols), p.row_meta(self.cols));
+        let one = Self { rows: 1, cols: self.rows * self.cols, ..self };
+        (whole && close && p.group() == 1).then_some(one)
+    }
+
     pub(crate) const fn is_empty(self) -> bool {
         self.rows == 0 || self.cols == 0
     }

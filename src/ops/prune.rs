@@ -237,8 +237,12 @@ pub fn decompress(
     check::apart("out", &out_span, "a.values", &spans.values)?;
     check::apart("out", &out_span, "a.meta", &spans.meta)?;
     let kernels = kernels_for(options.isa)?;
+    if a.is_empty() {
+        return Ok(());
+    }
     let stream = streams_rows(to);
     let cols = if stream { STREAM_COLS } else { TILE_COLS };
+    let cols = a.cols.min(cols).next_multiple_of(16);
     for_each_tile(options, to, (TILE / cols, cols), |row, col, rows, cols| {
         // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
         unsafe {
@@ -356,6 +360,7 @@ pub(super) unsafe fn expand_rows(
     out_stride: isize,
 ) {
     let group = a.pattern.group();
+    let a = if out_stride == a.cols.cast_signed() { a.without_gaps().unwrap_or(a) } else { a };
     let mut i = 0;
     while i < a.rows {
         let (rows, ld_meta) = match group {

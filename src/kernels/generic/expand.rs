@@ -19,6 +19,8 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
     let bits = N * index_bits(M);
     let groups = job.cols.div_ceil(M);
     let mut codes = [0u32; CHUNK];
+    // The last values of a row, as many in every row, where they are no whole vectors: zeros behind them stay.
+    let mut padded = [0.0; 8 * MAX_LANES];
     for i in 0..job.rows {
         // SAFETY: row i of the values, of the metadata and of the output.
         let (values, meta, out) = unsafe {
@@ -51,7 +53,6 @@ pub(crate) unsafe fn rows<L: Lanes, const N: usize, const M: usize>(l: L, job: &
                     let kept = if whole {
                         l.load_runs::<N>(values.add(g * N))
                     } else {
-                        let mut padded = [0.0; 8 * MAX_LANES];
                         copy_in(l, values.add(g * N), padded.as_mut_ptr(), (groups - g) * N);
                         l.load_runs::<N>(padded.as_ptr())
                     };
