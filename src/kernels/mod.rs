@@ -40,13 +40,26 @@ pub(crate) use level::Level;
 pub(crate) use table::{kernel_table, pattern_kernels, pattern_tiles};
 
 use crate::pattern::Pattern;
+use crate::rng::{PHILOX_ROUNDS, halves, round_key};
 use std::ops::Range;
 
 /// The key of the generator: see [`Rng`](crate::Rng).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RngKey {
     pub(crate) seed: u64,
     pub(crate) stream: u64,
+    /// The keys of the rounds: read where an operation takes them from memory.
+    pub(crate) rounds: [[u32; 2]; PHILOX_ROUNDS as usize],
+}
+
+impl RngKey {
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+        let mut rounds = [[0; 2]; PHILOX_ROUNDS as usize];
+        for (key, round) in rounds.iter_mut().zip(0..) {
+            *key = round_key(halves(seed), round);
+        }
+        Self { seed, stream, rounds }
+    }
 }
 
 /// Prune and compress `rows` x `cols` entries of A, or write them as `dense` ones.

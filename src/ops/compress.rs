@@ -22,10 +22,6 @@ pub(super) const STREAM_FROM: usize = 1 << 23;
 /// So many entries, 2 MiB, fill the second-level cache of most CPUs.
 pub(super) const FAR_FROM: usize = 1 << 19;
 
-/// Rows of no more columns, or groups, go side by side, one to a lane, even if they are contiguous: row by row, most of a
-/// vector and of the words drawn together would not be used.
-const FEW_COLS: usize = 32;
-const FEW_GROUPS: usize = 11;
 /// Entries of a copy by rows of few rows whose columns are contiguous.
 const COPY: usize = 8192;
 
@@ -137,7 +133,7 @@ impl Target {
         Self { values, ld_values, meta, ld_meta, from_far, to_far, tall, room, dense: None }
     }
 
-    /// Dense rows, contiguous as those of A are, which are not [`few`].
+    /// Dense rows, contiguous as those of A are.
     pub(super) fn dense_rows(out: Output<'_>) -> Self {
         Self::dense(out, true, false)
     }
@@ -211,7 +207,7 @@ pub(super) unsafe fn compress_block(
         // SAFETY: the caller's promise.
         return unsafe { group::compress_block(kernels, pattern, method, a, at, target) };
     }
-    if by_copies(kernels, pattern, a) && target.dense.is_none() {
+    if by_copies(kernels, a) && target.dense.is_none() {
         // SAFETY: the caller's promise.
         return unsafe { compress_few(kernels, pattern, method, a, at, target) };
     }
@@ -238,7 +234,7 @@ pub(super) unsafe fn compress_block(
     let of = kernels.of(pattern);
     let by_storage = match target.dense {
         Some(dense) if dense.by_rows => &of.prune_rows,
-        None if a.col_stride == 1 && !few(kernels, pattern, a) => &of.compress_rows,
+        None if a.col_stride == 1 => &of.compress_rows,
         _ => &of.compress_cols,
     };
     // SAFETY: the caller's promise.
@@ -246,9 +242,9 @@ pub(super) unsafe fn compress_block(
 }
 
 /// Whether columns are contiguous, but rows so few that most lanes would have none.
-pub(super) fn by_copies(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
+pub(super) fn by_copies(kernels: Level, a: MatRef<'_>) -> bool {
     let columns = a.row_stride == 1 && a.col_stride != 1;
-    columns && 2 * a.rows <= kernels.lanes && !short(pattern, a.cols)
+    columns && 2 * a.rows <= kernels.lanes
 }
 
 /// [`compress_block`] where that is so: a copy by rows of some columns at a time.
@@ -280,16 +276,6 @@ unsafe fn compress_few(
     }
 }
 
-/// Whether rows go side by side, one to a lane, even where they are contiguous.
-pub(super) fn few(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
-    a.rows >= kernels.lanes && short(pattern, a.cols)
-}
-
-/// Whether rows are so short that they go side by side.
-fn short(pattern: Pattern, cols: usize) -> bool {
-    cols <= FEW_COLS.max(FEW_GROUPS * pattern.m())
-}
-
 /// What the words of a part of A are drawn by: see [`CompressJob`].
 pub(super) struct Drawn {
     pub(super) key: RngKey,
@@ -306,7 +292,7 @@ impl Drawn {
     pub(super) fn new(method: Method, pattern: Pattern, at: (usize, usize)) -> Self {
         let (rng, m) = (method.rng().unwrap_or_default(), pattern.m() as u64);
         Self {
-            key: RngKey { seed: rng.seed, stream: rng.stream },
+            key: RngKey::new(rng.seed, rng.stream),
             row0: (rng.row0 + at.0 as u64) as u32,
             group0: (rng.col0 / m + at.1 as u64 / m) as u32,
         }

@@ -121,7 +121,7 @@ unsafe fn prune_rows(kernels: Level, rng: Rng, alpha: f32, a: MatRef<'_>, out: O
         rows: a.rows,
         cols: a.cols,
         alpha,
-        key: RngKey { seed: rng.seed, stream: rng.stream },
+        key: RngKey::new(rng.seed, rng.stream),
         row0: rng.row0 as u32,
         col0: rng.col0 as u32,
     };

@@ -214,8 +214,7 @@ unsafe impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn merge_even(self, even: __m512i, odd: __m512i) -> __m512i {
-        let f = self.0.avx512f;
-        f._mm512_mask_mov_epi32(even, ODD, f._mm512_slli_epi64::<32>(odd))
+        self.0.avx512f._mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, ODD, odd)
     }
 
     #[inline(always)]

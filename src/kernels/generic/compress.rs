@@ -3,6 +3,7 @@
 mod columns;
 mod rows;
 mod stream;
+mod tails;
 
 pub(crate) use columns::{cols, write_lines};
 pub(crate) use rows::rows;

@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use crate::kernels::RngKey;
-use crate::rng::{PHILOX_M, PHILOX_ROUNDS, halves, product, round_key};
+use crate::rng::{PHILOX_M, PHILOX_ROUNDS, halves, product};
 use std::ops::Range;
 
 /// A vector of counters on their way through the rounds: its even and its odd lanes.
@@ -35,7 +35,7 @@ impl<L: Lanes> Counters<L> {
         macro_rules! rounds {
             ($($r:literal)*) => {$(
                 if FROM <= $r && $r < TO {
-                    let [k0, k1] = round_key(halves(key.seed), $r);
+                    let [k0, k1] = key.rounds[$r];
                     let (k0, k1) = (l.splat_u(k0), l.splat_u(k1));
                     self.even = round(l, self.even, k0, k1);
                     self.odd = round(l, self.odd, k0, k1);
@@ -97,6 +97,64 @@ pub(crate) unsafe fn words_of_row<L: Lanes>(
     }
 }
 
+/// The next [`COUNTERS`] counters where rows have no more groups than that: each group has a counter of its own, and these go
+/// side by side, row after row.
+pub(crate) struct RowCounters {
+    group: [u32; COUNTERS],
+    row: [u32; COUNTERS],
+    /// Groups of a row, and the counter of its first.
+    groups: u32,
+    first: u32,
+}
+
+impl RowCounters {
+    /// Those of `groups` groups of each row from `row` on, from `first` on, a multiple of [`WORD_GROUPS`]; `draw` as in
+    /// [`words_of_row`].
+    pub(crate) fn new((row, first, draw): (u32, u32, u32), groups: u32) -> Self {
+        let mut counters =
+            Self { group: [0; COUNTERS], row: [0; COUNTERS], groups, first: (first >> 6) << 4 };
+        let (mut group, mut row) = (0, row | draw << 31);
+        for lane in 0..COUNTERS {
+            (counters.group[lane], counters.row[lane]) = (group, row);
+            group += 1;
+            if group == groups {
+                // (Rows behind the last may carry into the top bit; nobody reads their words.)
+                (group, row) = (0, row.wrapping_add(1));
+            }
+        }
+        counters
+    }
+}
+
+/// The words of the next [`COUNTERS`] groups.
+///
+/// # Safety
+/// As many words must be writable.
+#[inline(always)]
+pub(crate) unsafe fn words_of_rows<L: Lanes>(
+    l: L,
+    key: &RngKey,
+    counters: &mut RowCounters,
+    words: *mut u32,
+) {
+    let (first, groups) = (l.splat_u(counters.first), l.splat_u(counters.groups));
+    let rows_on = l.splat_u(COUNTERS as u32 / counters.groups);
+    let groups_on = l.splat_u(COUNTERS as u32 % counters.groups);
+    for at in (0..COUNTERS).step_by(L::COUNT) {
+        let (group, row) = (counters.group[at..].as_mut_ptr(), counters.row[at..].as_mut_ptr());
+        // SAFETY: a vector of each; the caller's promise.
+        unsafe {
+            let (c0, c1) = (l.load_u(group), l.load_u(row));
+            let word = Counters::new(l, l.add_u(first, c0), c1, key).words(l)[0];
+            l.store_u(words.add(at), word);
+            let (c0, c1) = (l.add_u(c0, groups_on), l.add_u(c1, rows_on));
+            let beyond = l.le_u(groups, c0);
+            l.store_u(group, l.add_where(beyond, c0, l.splat_u(counters.groups.wrapping_neg())));
+            l.store_u(row, l.add_where(beyond, c1, l.splat_u(1)));
+        }
+    }
+}
+
 /// Rounds done by [`row_begun`].
 pub(crate) const ROW_BEGUN: u32 = 2;
 
@@ -112,8 +170,7 @@ pub(crate) fn row_begun<L: Lanes>(
     // A counter is (group, row, stream), and only groups differ between lanes: what the first round makes of the stream,
     // and the second of the row, is one number.
     let [s0, s1] = halves(key.stream);
-    let seed = halves(key.seed);
-    let (k0, k1) = (round_key(seed, 0), round_key(seed, 1));
+    let [k0, k1, ..] = key.rounds;
     let [low0, high0] = product(1, s0);
     let [low1, high1] = product(0, high0 ^ (row | draw << 31) ^ k0[0]);
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];
@@ -168,8 +225,7 @@ pub(crate) unsafe fn words_of_strip<L: Lanes>(
     // A counter is (group, row, stream), and only rows differ between lanes. What the first three rounds make of the
     // stream and the rows is the same for all groups, and what they make of groups alone is the same in all lanes.
     let [s0, s1] = halves(key.stream);
-    let seed = halves(key.seed);
-    let (k0, k1, k2) = (round_key(seed, 0), round_key(seed, 1), round_key(seed, 2));
+    let [k0, k1, k2, ..] = key.rounds;
     let [low1, high1] = product(1, s0);
     let c0 = l.xor(rows, l.splat_u(high1 ^ k0[0]));
     let m = [l.splat_u(PHILOX_M[0]), l.splat_u(PHILOX_M[1])];

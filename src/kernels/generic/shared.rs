@@ -1,6 +1,7 @@
 //! Steps of kernels that do not depend on the pattern.
 
 use super::narrow::Strip;
+use super::philox::RowCounters;
 use crate::kernels::{CompressJob, NarrowJob, RngKey};
 use std::ops::Range;
 
@@ -9,6 +10,8 @@ use std::ops::Range;
 pub(crate) struct Shared {
     /// [`words_of_row`](super::philox::words_of_row).
     pub(crate) words_of_row: WordsFn,
+    /// [`words_of_rows`](super::philox::words_of_rows).
+    pub(crate) words_of_rows: RowsWordsFn,
     /// [`words_of_strip`](super::philox::words_of_strip).
     pub(crate) words_of_strip: StripWordsFn,
     /// [`Lanes::transpose`](super::Lanes::transpose).
@@ -26,6 +29,9 @@ pub(crate) struct Shared {
 /// # Safety
 /// The CPU has the level's instruction set; the contract of the function that it is made of.
 pub(crate) type WordsFn = unsafe fn(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type RowsWordsFn = unsafe fn(&RngKey, &mut RowCounters, words: *mut u32);
 /// # Safety
 /// As [`WordsFn`].
 pub(crate) type StripWordsFn =
@@ -54,10 +60,13 @@ macro_rules! shared_steps {
     ($lanes:expr $(, $features:literal)?) => {
         use $crate::kernels::generic::shared::{Shared, shared_step};
         use generic::narrow::Strip;
+        use generic::philox::RowCounters;
         use std::ops::Range;
 
         shared_step!(words_of_row(key: &RngKey, row: u32, first: u32, draw: u32, words: *mut u32),
             generic::philox::words_of_row, $lanes $(, $features)?);
+        shared_step!(words_of_rows(key: &RngKey, counters: &mut RowCounters, words: *mut u32),
+            generic::philox::words_of_rows, $lanes $(, $features)?);
         shared_step!(words_of_strip(key: &RngKey, row: u32, first: u32, counters: Range<u32>, draw: u32, words: *mut u32),
             generic::philox::words_of_strip, $lanes $(, $features)?);
         shared_step!(transpose_square(source: *const f32, from: isize, target: *mut f32, to: isize),
@@ -73,6 +82,7 @@ macro_rules! shared_steps {
 
         const SHARED: Shared = Shared {
             words_of_row,
+            words_of_rows,
             words_of_strip,
             transpose: transpose_square,
             copy_values,

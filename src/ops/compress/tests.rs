@@ -86,6 +86,42 @@ fn few_rows_by_columns_are_those_by_rows() {
 }
 
 #[test]
+fn short_rows_and_the_ends_of_long_ones_go_together() {
+    // One row; not as many as go together; more. In memory nothing between rows, or something.
+    const ROWS: [usize; 3] = [1, 5, 67];
+    let methods = |p: Pattern| {
+        let twice = (p.n() == 2).then_some(Method::MvueApprox(Rng::new(1, 2)));
+        [Method::Magnitude, Method::Mvue(Rng::new(1, 2))].into_iter().chain(twice)
+    };
+    for &p in Pattern::ALL {
+        // Fewer groups than share a draw of the generator, as many, more, than a chunk; whole vectors, and one short.
+        let groups = [1, 2, 3, 7, 8, 16, 17, 25, 48, 58, 64, 64 + 1, 64 + 25, 2 * 64 + 60];
+        for (i, cols) in groups.map(|groups| groups * p.m()).into_iter().enumerate() {
+            for (rows, gap, cut) in [0, 3].into_iter().flat_map(|gap| {
+                ROWS.into_iter().flat_map(move |rows| [0, 1].map(|cut| (rows, gap, cut)))
+            }) {
+                let (cols, ld) = (cols - cut, cols - cut + gap);
+                let data = numbers(5, rows * ld);
+                let a = MatRef::new(&data, rows, cols, ld.cast_signed(), 1).expect("a matrix");
+                // At the beginning of a chunk, and elsewhere.
+                let at = (3, [0, 64, 5][i % 3] * p.m());
+                for method in methods(p) {
+                    let what = (p, method, at);
+                    let want = run(kernels::reference::level(), what, a, (0, How::BandByBand));
+                    for (name, kernels) in kernels::levels() {
+                        let case = (name, rows, cols, gap, at);
+                        let got = run(kernels, what, a, (0, How::BandByBand));
+                        assert!(got == want, "{case:?} {p}");
+                        let close = run_closely(kernels, what, a);
+                        assert!(close == closely(&want, p, a), "{case:?} {p}, without gaps");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn rows_and_columns_of_one_may_have_any_stride() {
     let data = numbers(5, 64);
     let (p, far) = (Pattern::N2M4, isize::MAX / 4);
@@ -110,6 +146,30 @@ enum How {
     BandByBand,
     Tall,
     Streamed,
+}
+
+/// Bits of the values, and the indices, written without gaps.
+fn run_closely(
+    kernels: Level,
+    (p, method, at): (Pattern, Method, (usize, usize)),
+    a: MatRef<'_>,
+) -> (Vec<u32>, Vec<u8>) {
+    let (ld_values, ld_meta) = (p.row_values(a.cols), p.row_meta(a.cols));
+    let mut values = vec![UNTOUCHED.0; a.rows * ld_values];
+    let mut meta = vec![UNTOUCHED.1; a.rows * ld_meta];
+    let target = Target::new(values.as_mut_ptr(), ld_values, meta.as_mut_ptr(), ld_meta);
+    // SAFETY: rows fill the buffers.
+    unsafe { compress_block(kernels, p, method, a, at, target) };
+    (values.into_iter().map(f32::to_bits).collect(), meta)
+}
+
+/// The rows of what [`run`] returned, without what is between them.
+fn closely((values, meta): &(Vec<u32>, Vec<u8>), p: Pattern, a: MatRef<'_>) -> (Vec<u32>, Vec<u8>) {
+    let (of_row, meta_of_row) = (p.row_values(a.cols), p.row_meta(a.cols));
+    let ld = of_row.next_multiple_of(LINE) + LINE;
+    let values = values.chunks(ld).take(a.rows).flat_map(|row| &row[..of_row]);
+    let meta = meta.chunks(meta_of_row + 1).flat_map(|row| &row[..meta_of_row]);
+    (values.copied().collect(), meta.copied().collect())
 }
 
 /// Bits of the values, `before` elements past a line, and of what surrounds them; the indices.

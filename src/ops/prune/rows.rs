@@ -3,7 +3,7 @@
 use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, streams_rows, through_rows};
 use crate::kernels::{DENSE_ROWS, Level};
 use crate::matrix::{MatRef, Output};
-use crate::ops::compress::{Target, compress_block, few};
+use crate::ops::compress::{Target, compress_block};
 use crate::ops::{Method, Options};
 use crate::pattern::Pattern;
 
@@ -12,9 +12,8 @@ const PART: usize = 1 << 15;
 const PART_COLS: usize = 4096;
 
 /// Whether [`prune`] is for this A.
-pub(super) fn suits(kernels: Level, pattern: Pattern, a: MatRef<'_>) -> bool {
-    let known = pattern.group() == 1 && pattern.m() <= DENSE_ROWS;
-    known && a.col_stride == 1 && !few(kernels, pattern, a)
+pub(super) fn suits(pattern: Pattern, a: MatRef<'_>) -> bool {
+    pattern.group() == 1 && pattern.m() <= DENSE_ROWS && a.col_stride == 1
 }
 
 /// [`prune`](super::prune), after its checks.

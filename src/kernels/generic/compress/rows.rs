@@ -1,10 +1,10 @@
 //! Rows of A contiguous: groups in lanes.
 
+use super::tails::{tails, tails_together};
 use super::{CHUNK, aligned};
 use crate::kernels::generic::Lanes;
 use crate::kernels::generic::estimators::{Estimator, Selection};
 use crate::kernels::generic::expand::spread;
-use crate::kernels::generic::lanes::{MAX_LANES, copy_elements};
 use crate::kernels::generic::philox::{COUNTERS, ROW_BEGUN, row_begun, row_ended};
 use crate::kernels::generic::room::Room;
 use crate::kernels::generic::shared::Shared;
@@ -23,6 +23,8 @@ const PAGES: usize = 4;
 /// Rows of A contiguous (`col_stride` 1): a group to a lane, neighbouring groups in neighbouring lanes. If `DENSE`, the
 /// pruned entries are written, to contiguous rows, too, instead of values and metadata.
 ///
+/// Whole chunks go row by row; of what is behind them, several rows go together.
+///
 /// # Safety
 /// The contract of [`CompressFn`](crate::kernels::CompressFn); `job.col_stride` must be 1, and there is a dense output by
 /// rows if `DENSE`, else none.
@@ -38,175 +40,151 @@ pub(crate) unsafe fn rows<
     job: &CompressJob,
     shared: &Shared,
 ) {
-    // Elements of the output for each group.
-    let each = if DENSE { M } else { N };
     let bits = N * index_bits(M);
     let groups = job.cols.div_ceil(M);
+    let whole = job.cols / (CHUNK * M) * CHUNK;
+    let together = if whole == groups { job.rows } else { tails_together::<L>(M, whole, groups) };
     // Two chunks of each word that an estimator may draw. Arrays apart: the one unused costs nothing.
-    let (mut words, mut second) = ([0u32; 2 * CHUNK], [0u32; 2 * CHUNK]);
-    let words = [words.as_mut_ptr(), second.as_mut_ptr()];
-    let mut codes = [0u32; CHUNK];
-    // The last groups of a row, as many in every row, where they are no whole vector: zeros behind them stay.
-    let (mut padded, mut kept) = ([0.0; 16 * MAX_LANES], Room::<f32, { 16 * MAX_LANES }>::new());
-    let kept = kept.pointer();
-    // Where whole chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
+    let (mut words, mut second) =
+        (Room::<u32, { 2 * CHUNK }>::new(), Room::<u32, { 2 * CHUNK }>::new());
+    let words = [words.pointer(), second.pointer()];
+    let mut codes = Room::<u32, CHUNK>::new();
+    let codes = codes.pointer();
+    // Where chunks draw the next one's words meanwhile: this one's, whether they are drawn, and room.
     let meanwhile =
         E::WORDS == 1 && meanwhile::<L>(N, M) && job.group0.is_multiple_of(CHUNK as u32);
     let (mut now, mut drawn) = (words[0], false);
     let mut next = words[0].wrapping_add(CHUNK);
-    let gap = job.row_stride.wrapping_sub(job.cols.cast_signed());
-    let in_order = (0..PAGE.cast_signed()).contains(&gap);
-    for i in 0..job.rows {
-        let a = job.a.wrapping_offset(i.cast_signed() * job.row_stride);
-        let meta = job.meta.wrapping_add(i * job.ld_meta);
-        let out = match &job.dense {
-            Some(dense) if DENSE => dense.entry(i, 0),
-            _ => job.values.wrapping_add(i * job.ld_values),
-        };
-        let row = job.row0 + i as u32;
-        let mut first = 0;
-        while first < groups {
-            let count = CHUNK.min(groups - first);
-            let ahead = entry_ahead(job, i, first * M);
-            if in_order {
-                touch_pages::<L, M>(l, ahead, out.wrapping_add(first * each), each);
-            }
-            if meanwhile && (first + CHUNK) * M <= job.cols {
+    let (in_order, fetched) = (in_order(job), Fetched::new(job));
+    let mut top = 0;
+    while top < job.rows {
+        let bottom = job.rows.min(top + together);
+        for i in top..bottom {
+            let (out, meta) = kept_at::<N, M, DENSE>(job, i, 0);
+            let a = job.a.wrapping_offset(i.cast_signed() * job.row_stride);
+            let row = job.row0 + i as u32;
+            for first in (0..whole).step_by(CHUNK) {
+                let ahead = fetched.behind(job, i, first * M);
+                let each = if DENSE { M } else { N };
+                let (a, out) = (a.wrapping_add(first * M), out.wrapping_add(first * each));
+                if in_order {
+                    touch_pages::<L, M>(l, (ahead, CHUNK * M), out, each);
+                }
+                let chunk = Chunk::<DENSE> { selector: job.selector, a, out, codes, ahead };
                 let group = job.group0 + first as u32;
-                let last = first + CHUNK >= groups;
-                // (Of no use after the last row.)
-                let after = if last { (row + 1, job.group0) } else { (row, group + CHUNK as u32) };
-                // SAFETY: a chunk of whole groups, and room for it; two chunks of words; a chunk of codes, and its bytes.
+                // SAFETY: a chunk of whole groups, and room for what is kept of it; two chunks of each draw.
                 unsafe {
-                    if !drawn {
-                        (shared.words_of_row)(&job.key, row, group, 0, now);
+                    if meanwhile {
+                        // (Of no use after the last row.)
+                        let last = first + CHUNK == whole;
+                        let after =
+                            if last { (row + 1, job.group0) } else { (row, group + CHUNK as u32) };
+                        if !drawn {
+                            (shared.words_of_row)(&job.key, row, group, 0, now);
+                        }
+                        chunk.select::<L, E, N, M>(l, &job.key, after, (now, next));
+                        std::mem::swap(&mut now, &mut next);
+                        drawn = true;
+                    } else {
+                        let mut at: [*const u32; 2] = [words[0], words[1]];
+                        for draw in 0..E::WORDS {
+                            let (from, to) = ((row, group, draw as u32), words[draw]);
+                            at[draw] = draw_words(job, shared, from, CHUNK, to);
+                        }
+                        chunk.one_by_one::<L, E, N, M>(l, at);
                     }
-                    let (a, out) = (a.add(first * M), out.add(first * each));
-                    let codes = codes.as_mut_ptr();
-                    let chunk = Chunk::<DENSE> { selector: job.selector, a, out, codes, ahead };
-                    chunk.select::<L, E, N, M>(l, &job.key, after, (now, next));
                     if !DENSE {
-                        pack::<L, N, M>(l, codes, meta.add(first / 8 * bits));
+                        pack::<L, N, M>(l, codes, meta.wrapping_add(first / 8 * bits));
                     }
                 }
-                std::mem::swap(&mut now, &mut next);
-                drawn = true;
-                first += CHUNK;
-                continue;
             }
-            let mut offset = 0;
-            if drawn {
-                // SAFETY: a chunk of words; `now` is the first of two, or the second.
-                unsafe { std::ptr::copy(now, words[0], CHUNK) };
-                drawn = false;
-            } else {
-                // SAFETY: two chunks of each draw.
-                offset = unsafe { draw::<E>(job, shared, (row, first), count, words) };
-            }
-            let mut v = 0;
-            while v < count {
-                let g = first + v;
-                // SAFETY: offset < CHUNK, v + COUNT <= CHUNK; the entries of the groups from g on that exist, COUNT of them
-                // where all are whole, and room for what is kept of them.
-                unsafe {
-                    let mut drawn = [l.splat_u(0); 2];
-                    for (draw, word) in drawn.iter_mut().enumerate().take(E::WORDS) {
-                        *word = l.load_u(words[draw].add(offset + v));
-                    }
-                    let codes = codes.as_mut_ptr().add(v);
-                    let whole = (g + L::COUNT) * M <= job.cols;
-                    let (mut from, mut to) = (a.add(g * M), out.add(g * each));
-                    if !whole {
-                        copy_elements(from, padded.as_mut_ptr(), job.cols - g * M);
-                        (from, to) = (padded.as_ptr(), kept);
-                    }
-                    let x = l.load_runs::<M>(from);
-                    put::<L, N, M, DENSE>(l, E::select(l, job.selector, x, drawn), to, codes);
-                    l.prefetch_lines(true, ahead.wrapping_add(v * M), L::COUNT * M);
-                    if !whole {
-                        let count = if DENSE { job.cols - g * M } else { (groups - g) * N };
-                        copy_elements(kept, out.add(g * each), count);
-                    }
-                }
-                v += L::COUNT;
-            }
-            if !DENSE {
-                // SAFETY: `first` is a multiple of 64, so this is where its byte begins.
-                unsafe { write_codes::<L, N, M>(l, &mut codes, count, meta.add(first / 8 * bits)) };
-            }
-            first += CHUNK;
         }
+        if whole < groups {
+            // SAFETY: the caller's promise.
+            unsafe { tails::<L, E, N, M, DENSE>(l, job, shared, fetched, top..bottom, whole) };
+        }
+        top = bottom;
     }
 }
 
-/// The address [`AHEAD`] entries behind entry (i, j), by rows; past the last row, where one would be.
+/// Whether rows follow each other in memory, closely: what is ahead is known.
 #[inline(always)]
-fn entry_ahead(job: &CompressJob, i: usize, j: usize) -> *const f32 {
-    let (rows, cols) = (AHEAD / job.cols, AHEAD % job.cols);
-    let (row, col) = match j + cols {
-        col if col < job.cols => (i + rows, col),
-        col => (i + rows + 1, col - job.cols),
-    };
-    job.a.wrapping_offset(row.cast_signed().wrapping_mul(job.row_stride)).wrapping_add(col)
+pub(super) fn in_order(job: &CompressJob) -> bool {
+    let gap = job.row_stride.wrapping_sub(job.cols.cast_signed());
+    (0..PAGE.cast_signed()).contains(&gap)
 }
 
-/// Draws the words of `count` groups of a row of the whole matrix, from the job's group `first` on; how many words of other
-/// groups come before them.
+/// Where what is kept of row i goes from group `first`, a multiple of 8, on: values or dense entries, and metadata.
+#[inline(always)]
+pub(super) fn kept_at<const N: usize, const M: usize, const DENSE: bool>(
+    job: &CompressJob,
+    i: usize,
+    first: usize,
+) -> (*mut f32, *mut u8) {
+    let meta = job.meta.wrapping_add(i * job.ld_meta + first / 8 * N * index_bits(M));
+    let out = match &job.dense {
+        Some(dense) if DENSE => dense.entry(i, first * M),
+        _ => job.values.wrapping_add(i * job.ld_values + first * N),
+    };
+    (out, meta)
+}
+
+/// What is fetched: the entries [`AHEAD`] of others, by rows.
+#[derive(Clone, Copy)]
+pub(super) struct Fetched {
+    rows: usize,
+    cols: usize,
+}
+
+impl Fetched {
+    #[inline(always)]
+    fn new(job: &CompressJob) -> Self {
+        Self { rows: AHEAD / job.cols, cols: AHEAD % job.cols }
+    }
+
+    /// The address of those behind entry (i, j); past the last row, where they would be.
+    #[inline(always)]
+    pub(super) fn behind(self, job: &CompressJob, i: usize, j: usize) -> *const f32 {
+        let (row, col) = match j + self.cols {
+            col if col < job.cols => (i + self.rows, col),
+            col => (i + self.rows + 1, col - job.cols),
+        };
+        job.a.wrapping_offset(row.cast_signed().wrapping_mul(job.row_stride)).wrapping_add(col)
+    }
+}
+
+/// Draws the words of `count` groups of a row of the whole matrix, no more than a chunk, from `group` on; where they are.
 ///
 /// # Safety
-/// `words` has room for two chunks of each draw.
+/// `words` has room for two chunks.
 #[inline(always)]
-unsafe fn draw<E: Estimator>(
+pub(super) unsafe fn draw_words(
     job: &CompressJob,
     shared: &Shared,
-    (row, first): (u32, usize),
+    (row, group, draw): (u32, u32, u32),
     count: usize,
-    words: [*mut u32; 2],
-) -> usize {
-    let (from, offset, chunks) = aligned(job.group0 + first as u32, count);
-    for draw in 0..E::WORDS {
-        for chunk in 0..chunks {
-            let from = from + (chunk * CHUNK) as u32;
-            // SAFETY: the caller's promise.
-            unsafe {
-                let words = words[draw].add(chunk * CHUNK);
-                (shared.words_of_row)(&job.key, row, from, draw as u32, words);
-            }
-        }
+    words: *mut u32,
+) -> *mut u32 {
+    let (from, offset, chunks) = aligned(group, count);
+    for chunk in 0..chunks {
+        let from = from + (chunk * CHUNK) as u32;
+        // SAFETY: the caller's promise.
+        unsafe { (shared.words_of_row)(&job.key, row, from, draw, words.add(chunk * CHUNK)) };
     }
-    offset
+    words.wrapping_add(offset)
 }
 
-/// Packs the first `count` codes.
-///
-/// # Safety
-/// Their bytes are writable.
-#[inline(always)]
-unsafe fn write_codes<L: Lanes, const N: usize, const M: usize>(
-    l: L,
-    codes: &mut [u32; CHUNK],
-    count: usize,
-    target: *mut u8,
-) {
-    let mut bytes = Room::<u8, { 4 * CHUNK }>::new();
-    // SAFETY: the bytes of a chunk, or those that exist.
-    unsafe {
-        if count == CHUNK {
-            pack::<L, N, M>(l, codes.as_ptr(), target);
-        } else {
-            codes[count..].fill(0);
-            pack::<L, N, M>(l, codes.as_ptr(), bytes.pointer());
-            target.copy_from(bytes.pointer(), (count * N * index_bits(M)).div_ceil(8));
-        }
-    }
-}
-
-/// When the entries at `ahead` begin a run of [`PAGES`] pages, prefetches a line of each page of the next run, and of the pages
+/// When a run of [`PAGES`] pages begins with the `count` entries at `ahead`, prefetches a line of each page of the next run, and of the pages
 /// that what is kept of them goes to, `each` elements of a group. What is kept of the entries [`AHEAD`] before goes to `out`.
 #[inline(always)]
-fn touch_pages<L: Lanes, const M: usize>(l: L, ahead: *const f32, out: *const f32, each: usize) {
+pub(super) fn touch_pages<L: Lanes, const M: usize>(
+    l: L,
+    (ahead, count): (*const f32, usize),
+    out: *const f32,
+    each: usize,
+) {
     let begun = ahead.addr() / size_of::<f32>() % (PAGES * PAGE);
-    if begun >= CHUNK * M {
+    if begun >= count {
         return;
     }
     let behind = PAGES * PAGE - begun;
@@ -235,7 +213,7 @@ const fn in_pairs<L: Lanes>(m: usize) -> bool {
 /// # Safety
 /// There is room for them.
 #[inline(always)]
-unsafe fn put<L: Lanes, const N: usize, const M: usize, const DENSE: bool>(
+pub(super) unsafe fn put<L: Lanes, const N: usize, const M: usize, const DENSE: bool>(
     l: L,
     picked: Selection<L, N>,
     out: *mut f32,
@@ -263,6 +241,30 @@ struct Chunk<const DENSE: bool> {
 }
 
 impl<const DENSE: bool> Chunk<DENSE> {
+    /// Selects by the words of each draw.
+    ///
+    /// # Safety
+    /// The entries, room for what is kept, and a chunk of words of each draw, and of codes.
+    #[inline(always)]
+    unsafe fn one_by_one<L: Lanes, E: Estimator, const N: usize, const M: usize>(
+        &self,
+        l: L,
+        words: [*const u32; 2],
+    ) {
+        for v in (0..CHUNK).step_by(L::COUNT) {
+            l.prefetch_lines(true, self.ahead.wrapping_add(v * M), L::COUNT * M);
+            // SAFETY: v + COUNT <= CHUNK.
+            unsafe {
+                let mut drawn = [l.splat_u(0); 2];
+                for draw in 0..E::WORDS {
+                    drawn[draw] = l.load_u(words[draw].add(v));
+                }
+                let x = l.load_runs::<M>(self.a.add(v * M));
+                self.put::<L, N, M>(l, v, E::select(l, self.selector, x, drawn));
+            }
+        }
+    }
+
     /// Selects by the words at `now`, and draws those of `after`, which is (row, group), into `next`: neither waits for
     /// the other, and each alone would wait for its own results.
     ///
@@ -361,7 +363,11 @@ impl<const DENSE: bool> Chunk<DENSE> {
 /// # Safety
 /// As [`Lanes::pack_codes`].
 #[inline(always)]
-unsafe fn pack<L: Lanes, const N: usize, const M: usize>(l: L, codes: *const u32, target: *mut u8) {
+pub(super) unsafe fn pack<L: Lanes, const N: usize, const M: usize>(
+    l: L,
+    codes: *const u32,
+    target: *mut u8,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         match N * index_bits(M) {
