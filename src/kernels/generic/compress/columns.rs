@@ -307,6 +307,13 @@ impl Band {
             // SAFETY: its size. Whole lines are transposed.
             unsafe { tile.write_bytes(0, LINE * BAND) };
         }
+        // Values of the line that the chunk before has left.
+        let mut before = 0;
+        if L::STREAMS && self.stream && g == self.first && self.whole::<L>() {
+            // SAFETY: the tile has room for a line of each row.
+            before = unsafe { stream.take(job, self.row, g * N, tile) };
+        }
+        let kept = tile.wrapping_add(before * BAND);
         // SAFETY: `padded` holds here * M <= 16 * 16 columns of the band.
         let (source, stride) = unsafe { self.columns::<L>(job, g * M, here * M, padded) };
         for t in 0..here {
@@ -336,7 +343,7 @@ impl Band {
                     }
                     let picked = E::select::<L, N, M>(l, job.selector, x, drawn);
                     for k in 0..N {
-                        l.store(tile.add((t * N + k) * BAND + rows), picked.values[k]);
+                        l.store(kept.add((t * N + k) * BAND + rows), picked.values[k]);
                     }
                     picked
                 };
@@ -345,7 +352,7 @@ impl Band {
             }
         }
         // SAFETY: what is kept of these groups, and their indices.
-        unsafe { self.write::<L, N, M>(l, (job, shared), (g, here), tile, stream) };
+        unsafe { self.write::<L, N, M>(l, (job, shared), (g, here), (tile, before), stream) };
     }
 
     /// Whether the band is whole strips.
@@ -378,14 +385,15 @@ impl Band {
     /// Writes what is kept of `here` groups from `g` on: dense columns; or values, and the indices to where they are packed.
     ///
     /// # Safety
-    /// `tile` has the values of the band's rows, columns [`BAND`] apart, and [`code`](Self::code) the indices.
+    /// `tile` has the values of the band's rows, columns [`BAND`] apart, those of groups before g `before` them, and
+    /// [`code`](Self::code) the indices.
     #[inline(always)]
     unsafe fn write<L: Lanes, const N: usize, const M: usize>(
         &self,
         l: L,
         (job, shared): (&CompressJob, &Shared),
         (g, here): (usize, usize),
-        tile: *const f32,
+        (tile, before): (*const f32, usize),
         stream: &mut Stream,
     ) {
         if let Some(dense) = &job.dense {
@@ -406,7 +414,8 @@ impl Band {
             if !self.whole::<L>() {
                 self.write_values(job, tile, target, here * N);
             } else if L::STREAMS && self.stream {
-                stream.put(job, shared, tile, (self.row, self.rows, L::COUNT), g * N, here * N);
+                let rows = (self.row, self.rows, L::COUNT);
+                stream.put(job, shared, (tile, before), rows, g * N, here * N);
             } else {
                 for rows in (0..self.rows).step_by(L::COUNT) {
                     let target = target.add(rows * job.ld_values);

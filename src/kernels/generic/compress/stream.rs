@@ -111,8 +111,40 @@ impl Stream {
         unsafe { self.advance(job, shared, 0, BAND) };
     }
 
-    /// Takes `count` values of each of a band's rows, which `tile` has, [`BAND`] apart: those from value `at` of a row on, part
-    /// of a line of memory. The rows are given as the first, how many, and how many of them make a strip.
+    /// Values of the line that value `at` of a row lies in which lie before it, and which the chunk before has left: none if
+    /// the row begins here.
+    fn before(&self, at: usize) -> usize {
+        if at > 0 { (at + self.tail) % LINE } else { 0 }
+    }
+
+    /// What rows of a band carry from the chunk before, [`BAND`] apart.
+    fn carried(&self, job: &CompressJob, row: usize) -> *mut f32 {
+        job.room.wrapping_add((row - self.first_row) * self.tail)
+    }
+
+    /// Gives back what the rows of a band carry from the chunk that ended before value `at`, as [`put`](Self::put) took it; how
+    /// many values of each.
+    ///
+    /// # Safety
+    /// `tile` has room for them.
+    #[cold] // As `advance`.
+    #[inline(never)]
+    pub(super) unsafe fn take(
+        &self,
+        job: &CompressJob,
+        row: usize,
+        at: usize,
+        tile: *mut f32,
+    ) -> usize {
+        let before = self.before(at);
+        // SAFETY: the caller's promise; they were put there.
+        unsafe { tile.copy_from_nonoverlapping(self.carried(job, row), before * BAND) };
+        before
+    }
+
+    /// Takes `count` values of each of a band's rows, which `tile` has, [`BAND`] apart, behind what [`take`](Self::take) gave
+    /// back: those from value `at` of a row on, part of a line of memory. The rows are given as the first, how many, and how
+    /// many of them make a strip.
     ///
     /// # Safety
     /// Strips are whole, and rows and values exist; what came before in the rows of the block was taken. Whole lines of values
@@ -123,47 +155,30 @@ impl Stream {
         &mut self,
         job: &CompressJob,
         shared: &Shared,
-        tile: *const f32,
+        (tile, before): (*const f32, usize),
         (row, rows, strip): (usize, usize, usize),
         at: usize,
         count: usize,
     ) {
-        // Values of the line that lie before these: the chunk before has left them, unless the row begins here.
-        let within = (at + self.tail) % LINE;
-        let before = if at > 0 { within } else { 0 };
+        debug_assert_eq!(before, self.before(at));
         let line = before + count;
-        debug_assert!(count <= LINE && line <= LINE);
+        debug_assert!(line <= LINE);
         // SAFETY: the caller's promise; there is room for a line of each row of a band, and for what rows carry.
         unsafe {
-            let target = job.values.add(row * job.ld_values + at);
-            let carried = job.room.add((row - self.first_row) * self.tail);
-            let to = if line == LINE || before > 0 {
+            let target = job.values.add(row * job.ld_values + at).sub(before);
+            let (to, ld) = if line == LINE {
                 self.finish(job, shared);
-                (self.lines.add(before), LINE)
-            } else if within == 0 && at + count < self.values {
-                (carried, self.tail)
+                (self.target, self.rows, self.written) = (target, rows, 0);
+                (self.lines, LINE)
+            } else if (at + self.tail).is_multiple_of(LINE) && at + count < self.values {
+                self.carried(job, row).copy_from_nonoverlapping(tile, count * BAND);
+                return;
             } else {
+                // A row's first values, or its last.
                 (target, job.ld_values)
             };
             for rows in (0..rows).step_by(strip) {
-                (shared.write_lines)(job, tile.add(rows), (to.0.add(rows * to.1), to.1), count);
-            }
-            if before > 0 {
-                for r in 0..rows {
-                    let (from, to) = (carried.add(r * self.tail), self.lines.add(r * LINE));
-                    for k in 0..before {
-                        *to.add(k) = *from.add(k);
-                    }
-                }
-            }
-            if line == LINE {
-                (self.target, self.rows, self.written) = (target.sub(before), rows, 0);
-            } else if before > 0 {
-                // A row's last values.
-                for r in 0..rows {
-                    let to = target.sub(before).add(r * job.ld_values);
-                    to.copy_from_nonoverlapping(self.lines.add(r * LINE), line);
-                }
+                (shared.write_lines)(job, tile.add(rows), (to.add(rows * ld), ld), line);
             }
         }
     }
