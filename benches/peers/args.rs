@@ -61,6 +61,8 @@ pub(crate) enum Part {
     Groups,
     /// Small and skinny products.
     Small,
+    /// gemm over rows and columns, up to a few hundred of each.
+    Scan,
     /// gemm over the size of cubes: the second chart.
     Speed,
     /// compress from DRAM and from L2, beside memcpy.

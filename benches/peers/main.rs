@@ -15,6 +15,7 @@ mod products;
 mod race;
 mod report;
 mod run;
+mod scan;
 mod table;
 mod targets;
 

@@ -87,12 +87,15 @@ pub(crate) struct Plan {
     pub(crate) step: Vec<Case>,
     pub(crate) groups: Vec<Case>,
     pub(crate) small: Vec<Case>,
+    pub(crate) scan: Vec<Case>,
     pub(crate) threads: Vec<Case>,
     pub(crate) memory: Vec<Case>,
     pub(crate) compress: Vec<Pass>,
     pub(crate) rate: Vec<Pass>,
     pub(crate) prune: (usize, usize),
     pub(crate) budget: Budget,
+    /// Of each race of the scan, which are many.
+    pub(crate) scan_budget: Budget,
 }
 
 impl Plan {
@@ -112,6 +115,7 @@ impl Plan {
         keep(Part::Step, &mut plan.step);
         keep(Part::Groups, &mut plan.groups);
         keep(Part::Small, &mut plan.small);
+        keep(Part::Scan, &mut plan.scan);
         keep(Part::Threads, &mut plan.threads);
         keep(Part::Memory, &mut plan.memory);
         for (part, passes) in [(Part::Compress, &mut plan.compress), (Part::Rate, &mut plan.rate)] {
@@ -154,6 +158,11 @@ impl Plan {
                 Case::new(256, 256, 1),
                 Case::new(256, 256, 7),
             ],
+            scan: Self::grid(
+                &[1, 2, 4, 8, 16, 32, 64, 128, 256],
+                &[64, 256, 1024],
+                &[1, 2, 4, 8, 16, 32, 64, 128, 256],
+            ),
             threads: vec![Case::cube(1024), Case::cube(2048), LAYER],
             memory: vec![Case::cube(1024), Case::cube(1024).padded(1040), LAYER],
             compress: vec![from_l2, Pass::new(4096, 8192).from(Place::Dram)],
@@ -178,7 +187,14 @@ impl Plan {
             .collect(),
             prune: (512, 1024),
             budget: Budget { seconds: 4.0, least: 11, most: 41, turn: 0.004 },
+            scan_budget: Budget { seconds: 0.1, least: 7, most: 15, turn: 0.001 },
         }
+    }
+
+    fn grid(rows: &[usize], inner: &[usize], cols: &[usize]) -> Vec<Case> {
+        let beside = |rows, inner| cols.iter().map(move |&cols| Case::new(rows, inner, cols));
+        let of = |rows| inner.iter().flat_map(move |&inner| beside(rows, inner));
+        rows.iter().flat_map(|&rows| of(rows)).collect()
     }
 
     fn quick() -> Self {
@@ -196,6 +212,7 @@ impl Plan {
             groups: few(full.groups),
             threads: vec![Case::cube(1024)],
             memory: vec![Case::cube(1024)],
+            scan: Self::grid(&[1, 8, 64], &[64, 256], &[1, 8, 64]),
             rate,
             budget: Budget { seconds: 0.5, least: 3, most: 15, turn: 0.002 },
             ..full
@@ -212,12 +229,14 @@ impl Plan {
             step: vec![odd],
             groups: vec![odd],
             small: vec![Case::cube(64), Case::new(7, 150, 41), Case::new(37, 150, 1)],
+            scan: Self::grid(&[1, 20], &[30, 150], &[1, 40]),
             threads: vec![odd],
             memory: vec![odd],
             compress: passes.clone(),
             rate: passes,
             prune: (37, 150),
             budget: Budget { seconds: 0.0, least: 2, most: 2, turn: 0.0 },
+            scan_budget: Budget { seconds: 0.0, least: 2, most: 2, turn: 0.0 },
         }
     }
 }

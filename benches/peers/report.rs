@@ -6,7 +6,7 @@ use crate::common::{is_test, target_folder};
 use crate::peak::Peak;
 use crate::race::{Race, Who};
 use crate::run::Run;
-use crate::{charts, machine, table};
+use crate::{charts, machine, scan, table};
 use spnm::{Isa, Pattern};
 use std::error::Error;
 use std::fmt::Write as _;
@@ -53,7 +53,7 @@ fn tested(run: &Run) {
     for what in &run.not_measured {
         println!("not run: bench peers, {what}");
     }
-    let products = run.gemm.len() + run.step.len() + run.other.len();
+    let products = run.gemm.len() + run.step.len() + run.scan.len() + run.other.len();
     let (passes, rows) = (run.compress.len(), run.rows.len());
     println!("{products} races of products, {passes} of compress, results right; {rows} rows");
 }
@@ -110,6 +110,9 @@ fn text(run: &Run, preliminary: &[String]) -> Result<String, std::fmt::Error> {
              their quartiles.\nGFLOP/s are dense-equivalent: what the pattern saves counts too.\n"
         )?;
         write!(out, "{}", table::rows(&run.rows))?;
+    }
+    if let Some(scanned) = scan::table(&run.scan, run.scanned()) {
+        writeln!(out, "\n{scanned}")?;
     }
     let crossings = crossings(run);
     if !crossings.is_empty() {
@@ -180,7 +183,9 @@ fn races(run: &Run) -> String {
             ]));
         }
     };
-    for (kind, races) in [("gemm", &run.gemm), ("step", &run.step), ("other", &run.other)] {
+    let all =
+        [("gemm", &run.gemm), ("step", &run.step), ("scan", &run.scan), ("other", &run.other)];
+    for (kind, races) in all {
         for (case, race) in races {
             add(kind, case.to_string(), race, case.shape.flops(), "GFLOP/s");
         }

@@ -8,7 +8,7 @@ use crate::passes::{MEMCPY, compress_race, prune_of, prune_race};
 use crate::peak::Peak;
 use crate::plan::{Case, Pass, Place, Plan};
 use crate::products::{GEMM, Operands, PRUNE_GEMM, product_race};
-use crate::race::{Ours, Race, Who};
+use crate::race::{Budget, Ours, Race, Who};
 use crate::table::{Row, Value};
 use crate::targets::{self, Target};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) step: Vec<(Case, Race)>,
     /// The shapes of the targets, which the first chart shows.
     shown: Vec<Case>,
+    /// Races of gemm over rows and columns.
+    pub(crate) scan: Vec<(Case, Race)>,
     /// Other races of products.
     pub(crate) other: Vec<(Case, Race)>,
     pub(crate) compress: Vec<(Pass, Race)>,
@@ -59,6 +61,7 @@ impl Run {
             + plan.step.len()
             + 2 * plan.groups.len()
             + plan.small.len()
+            + plan.scan.len()
             + 2 * plan.threads.len()
             + plan.compress.len()
             + plan.rate.len();
@@ -86,6 +89,7 @@ impl Run {
             gemm: Vec::new(),
             step: Vec::new(),
             shown: Vec::new(),
+            scan: Vec::new(),
             other: Vec::new(),
             compress: Vec::new(),
             rows: Vec::new(),
@@ -111,6 +115,7 @@ impl Run {
         self.step();
         self.groups();
         self.small();
+        self.scan();
         self.compress();
         self.threads();
         self.memory();
@@ -126,8 +131,12 @@ impl Run {
         }
     }
 
-    /// Peers have as many threads as the last of `ours`; those that cannot do not take part.
     fn race(&mut self, case: Case, a: Storage, ours: &[Ours]) -> Race {
+        self.race_within(self.plan.budget, case, a, ours)
+    }
+
+    /// Peers have as many threads as the last of `ours`; those that cannot do not take part.
+    fn race_within(&mut self, budget: Budget, case: Case, a: Storage, ours: &[Ours]) -> Race {
         let threads = ours.last().map_or(1, |ours| ours.threads);
         let mut peers: Vec<&mut dyn Dense> = Vec::new();
         for peer in &mut self.peers.found {
@@ -135,7 +144,21 @@ impl Run {
                 peers.push(&mut **peer);
             }
         }
-        product_race(case.shape, case.layout(a), ours, peers, self.plan.budget)
+        product_race(case.shape, case.layout(a), ours, peers, budget)
+    }
+
+    /// Who is scanned.
+    pub(crate) fn scanned(&self) -> Ours {
+        Ours::new(GEMM, Pattern::N2M4, self.best())
+    }
+
+    fn scan(&mut self) {
+        let ours = [self.scanned()];
+        for case in std::mem::take(&mut self.plan.scan) {
+            self.next(format!("scan {case}"));
+            let race = self.race_within(self.plan.scan_budget, case, Storage::Rows, &ours);
+            self.scan.push((case, race));
+        }
     }
 
     fn gemm(&mut self) {

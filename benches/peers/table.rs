@@ -101,7 +101,7 @@ fn or_dash(text: Option<impl ToString>) -> String {
 }
 
 /// Columns of equal width, so that it reads well as text too.
-fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or(0)
