@@ -31,8 +31,9 @@ pub(crate) fn table(races: &[(Case, Race)], ours: Ours) -> Option<String> {
             [rows.to_string()].into_iter().chain(cells).collect()
         })
         .collect();
-    let head: Vec<String> = cols.iter().map(|cols| format!("{cols} cols")).collect();
-    let head: Vec<&str> = ["rows"].into_iter().chain(head.iter().map(String::as_str)).collect();
+    let head: Vec<String> = cols.iter().map(usize::to_string).collect();
+    let head: Vec<&str> =
+        ["rows, cols"].into_iter().chain(head.iter().map(String::as_str)).collect();
     let inner = shape(|case| case.shape.inner).iter().map(usize::to_string).collect::<Vec<_>>();
     Some(format!(
         "{ours} beside the best peer of each shape, geometric means over inner sizes of {}; {all:.2} in all:\n\n{}",
