@@ -78,19 +78,12 @@ pub(super) unsafe fn tails<
     let (read, written) = (from.in_place::<L>(), to.in_place::<L>());
 
     let (mut words, mut second) = (Room::<u32, WORDS>::new(), Room::<u32, WORDS>::new());
-    let words = [words.pointer(), second.pointer()];
+    let mut words =
+        [words.pointer(), second.pointer()].map(|words| Words { words, counters: None });
     let (row, group) = (job.row0 + top as u32, job.group0 + first as u32);
-    // Where rows have few groups, their words are drawn as they are needed: neither waits for the other.
-    let few = rows > 1 && groups <= COUNTERS && group.is_multiple_of(CHUNK as u32);
-    let mut counters = [const { None }; 2];
     for draw in 0..E::WORDS {
-        let at = (row, group, draw as u32);
-        if few {
-            counters[draw] = Some(RowCounters::new(at, groups as u32));
-        } else {
-            // SAFETY: there is room for the words of `count` groups, and a chunk more.
-            unsafe { words_of_tails(job, shared, at, (rows, groups), words[draw]) };
-        }
+        // SAFETY: there is room for the words of `count` groups, and a chunk more.
+        unsafe { words[draw].begin(job, shared, (row, group, draw as u32), (rows, groups)) };
     }
     let ahead = fetched.behind(job, top, first * M);
     if first == 0 && in_order(job) {
@@ -128,13 +121,7 @@ pub(super) unsafe fn tails<
             unsafe {
                 let mut drawn = [l.splat_u(0); 2];
                 for draw in 0..E::WORDS {
-                    let words = words[draw].add(v);
-                    if let Some(counters) = &mut counters[draw]
-                        && v.is_multiple_of(COUNTERS)
-                    {
-                        (shared.words_of_rows)(&job.key, counters, words);
-                    }
-                    drawn[draw] = l.load_u(words);
+                    drawn[draw] = words[draw].next(l, job, shared, v);
                 }
                 let at = v - begin;
                 l.prefetch_lines(true, ahead.wrapping_add(at * M), L::COUNT * M);
@@ -256,7 +243,61 @@ impl Part {
     }
 }
 
-/// Draws the words of so many groups of each of some rows, row after row; of the first `from` as in [`draw_words`].
+/// The words of one draw, of all groups of all rows.
+struct Words {
+    /// Room for [`WORDS`].
+    words: *mut u32,
+    /// Those of the next, where rows have few groups: words are then drawn as they are needed, and neither waits for the other.
+    counters: Option<RowCounters>,
+}
+
+impl Words {
+    /// Begins with so many groups of each of some rows, of the first `at` as in [`draw_words`].
+    ///
+    /// # Safety
+    /// There is room for their words, and for a chunk more.
+    #[inline(always)]
+    unsafe fn begin(
+        &mut self,
+        job: &CompressJob,
+        shared: &Shared,
+        at: (u32, u32, u32),
+        (rows, groups): (usize, usize),
+    ) {
+        if rows > 1 && groups <= COUNTERS && at.1.is_multiple_of(CHUNK as u32) {
+            self.counters = Some(RowCounters::new(at, groups as u32));
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { words_of_tails(job, shared, at, (rows, groups), self.words) };
+        }
+    }
+
+    /// Those of a vector of groups from `v` on, which follows the last.
+    ///
+    /// # Safety
+    /// The group is one of them.
+    #[inline(always)]
+    unsafe fn next<L: Lanes>(
+        &mut self,
+        l: L,
+        job: &CompressJob,
+        shared: &Shared,
+        v: usize,
+    ) -> L::U {
+        // SAFETY: the caller's promise; vectors make up whole draws.
+        unsafe {
+            let words = self.words.add(v);
+            if let Some(counters) = &mut self.counters
+                && v.is_multiple_of(COUNTERS)
+            {
+                (shared.words_of_rows)(&job.key, counters, words);
+            }
+            l.load_u(words)
+        }
+    }
+}
+
+/// Draws the words of so many groups of each of some rows, row after row; of the first `at` as in [`draw_words`].
 ///
 /// # Safety
 /// `words` has room for them, and for a chunk more.
