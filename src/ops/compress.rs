@@ -207,9 +207,18 @@ pub(super) unsafe fn compress_block(
         // SAFETY: the caller's promise.
         return unsafe { group::compress_block(kernels, pattern, method, a, at, target) };
     }
-    if by_copies(kernels, a) && target.dense.is_none() {
+    let few = if target.dense.is_none() { by_copies(kernels, a) } else { 0 };
+    if few > 0 {
+        let rest = a.rows - few;
+        let (above, below) = (a.part(0..rest, 0..a.cols), a.part(rest..a.rows, 0..a.cols));
         // SAFETY: the caller's promise.
-        return unsafe { compress_few(kernels, pattern, method, a, at, target) };
+        unsafe {
+            if rest > 0 {
+                compress_block(kernels, pattern, method, above, at, target);
+            }
+            let (at, target) = ((at.0 + rest, at.1), target.part(pattern, rest, 0));
+            return compress_few(kernels, pattern, method, below, at, target);
+        }
     }
     let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
     let job = CompressJob {
@@ -241,10 +250,11 @@ pub(super) unsafe fn compress_block(
     unsafe { by_storage[job.selector.words()](&job) };
 }
 
-/// Whether columns are contiguous, but rows so few that most lanes would have none.
-pub(super) fn by_copies(kernels: Level, a: MatRef<'_>) -> bool {
+/// The last rows where columns are contiguous, if they are so few that most lanes would have none.
+pub(super) fn by_copies(kernels: Level, a: MatRef<'_>) -> usize {
+    let last = a.rows % kernels.lanes;
     let columns = a.row_stride == 1 && a.col_stride != 1;
-    columns && 2 * a.rows <= kernels.lanes
+    if columns && 2 * last <= kernels.lanes { last } else { 0 }
 }
 
 /// [`compress_block`] where that is so: a copy by rows of some columns at a time.

@@ -83,7 +83,7 @@ pub fn prune(
         return Ok(());
     }
     let by_columns = a.row_stride == 1 && to.row_stride == 1 && a.rows > 1;
-    let few = 2 * a.rows < kernels.lanes && by_copies(kernels, a);
+    let few = 2 * a.rows < kernels.lanes && by_copies(kernels, a) == a.rows;
     if by_columns && pattern.group() == 1 && !few {
         // SAFETY: both views were checked.
         unsafe { columns::prune(options, kernels, (method, pattern), a, to) };

@@ -66,11 +66,12 @@ fn tall_and_streamed_jobs_return_the_same_bits_wherever_lines_begin() {
 }
 
 #[test]
-fn few_rows_by_columns_are_those_by_rows() {
+fn few_rows_and_the_last_by_columns_are_those_by_rows() {
     // More columns than a copy holds, the last group of m > 1 not whole.
-    let (cols, ld, method) = (COPY + 37, 11, Method::Mvue(Rng::new(1, 2)));
+    let (cols, ld, method) = (COPY + 37, 43, Method::Mvue(Rng::new(1, 2)));
     let data = numbers(5, ld * cols);
-    for rows in [1, 4, 8] {
+    // Few rows, and some behind whole vectors of others.
+    for rows in [1, 4, 8, 17, 22, 40] {
         let by_rows: Vec<f32> = (0..rows * cols).map(|e| data[e % cols * ld + e / cols]).collect();
         let by_rows = MatRef::row_major(&by_rows, rows, cols).expect("a matrix");
         let by_columns = MatRef::new(&data, rows, cols, 1, ld.cast_signed()).expect("a matrix");
