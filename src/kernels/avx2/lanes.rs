@@ -206,6 +206,7 @@ impl Lanewise for Avx2 {
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
     const REGISTERS: usize = 16;
+    const MASKED: bool = true;
     const STREAMS: bool = true;
     #[inline(always)]
     fn iota(self) -> __m256i {

@@ -198,6 +198,7 @@ impl Lanewise for Avx512 {
 // SAFETY: sixteen lanes in 512 bits.
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;
+    const MASKED: bool = true;
     const STREAMS: bool = true;
     #[inline(always)]
     fn iota(self) -> __m512i {

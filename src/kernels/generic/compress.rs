@@ -5,7 +5,7 @@ mod rows;
 mod stream;
 mod tails;
 
-pub(crate) use columns::{cols, write_lines};
+pub(crate) use columns::{cols, pad_columns, write_lines};
 pub(crate) use rows::rows;
 pub(crate) use stream::{Stream, move_lines};
 

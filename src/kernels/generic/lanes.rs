@@ -119,6 +119,8 @@ pub(crate) unsafe trait Lanes: Lanewise {
     const WRITTEN_OUT: bool = true;
     /// Vector registers: what is worked on side by side should stay in them.
     const REGISTERS: usize = 32;
+    /// Whether one instruction loads or stores a part of a vector.
+    const MASKED: bool = false;
     /// Whether there are stores past the caches.
     const STREAMS: bool = false;
 

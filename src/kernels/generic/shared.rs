@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) copy_values: CopyValuesFn,
     /// [`stage_words`](super::narrow::stage_words).
     pub(crate) stage_words: StageWordsFn,
+    /// [`pad_columns`](super::compress::pad_columns).
+    pub(crate) pad_columns: PadColumnsFn,
     /// [`write_lines`](super::compress::write_lines).
     pub(crate) write_lines: WriteLinesFn,
     /// [`move_lines`](super::compress::move_lines).
@@ -46,6 +48,10 @@ pub(crate) type CopyValuesFn = unsafe fn(&NarrowJob, Strip, values: (usize, usiz
 /// # Safety
 /// As [`WordsFn`].
 pub(crate) type StageWordsFn = unsafe fn(&NarrowJob, Strip, bits: (usize, usize), words: *mut u32);
+/// # Safety
+/// As [`WordsFn`].
+pub(crate) type PadColumnsFn =
+    unsafe fn(&CompressJob, band: (usize, usize), columns: (usize, usize), padded: *mut f32);
 /// # Safety
 /// As [`WordsFn`].
 pub(crate) type WriteLinesFn =
@@ -75,6 +81,8 @@ macro_rules! shared_steps {
             generic::narrow::copy_values, $lanes $(, $features)?);
         shared_step!(stage_words(job: &NarrowJob, strip: Strip, bits: (usize, usize), words: *mut u32),
             generic::narrow::stage_words, $lanes $(, $features)?);
+        shared_step!(pad_columns(job: &CompressJob, band: (usize, usize), columns: (usize, usize), padded: *mut f32),
+            generic::compress::pad_columns, $lanes $(, $features)?);
         shared_step!(write_lines(job: &CompressJob, tile: *const f32, target: (*mut f32, usize), count: usize),
             generic::compress::write_lines, $lanes $(, $features)?);
         shared_step!(move_lines(job: &CompressJob, stream: &mut generic::compress::Stream, fetched: usize, written: usize),
@@ -87,6 +95,7 @@ macro_rules! shared_steps {
             transpose: transpose_square,
             copy_values,
             stage_words,
+            pad_columns,
             write_lines,
             move_lines,
         };

@@ -315,7 +315,7 @@ impl Band {
         }
         let kept = tile.wrapping_add(before * BAND);
         // SAFETY: `padded` holds here * M <= 16 * 16 columns of the band.
-        let (source, stride) = unsafe { self.columns::<L>(job, g * M, here * M, padded) };
+        let (source, stride) = unsafe { self.columns::<L>((job, shared), g * M, here * M, padded) };
         for t in 0..here {
             // As many lines as a column of a tall block has: a call costs as much as some.
             let groups = (DRAWS / M).max(1);
@@ -369,7 +369,7 @@ impl Band {
     #[inline(always)]
     unsafe fn columns<L: Lanes>(
         &self,
-        job: &CompressJob,
+        (job, shared): (&CompressJob, &Shared),
         first: usize,
         count: usize,
         padded: *mut f32,
@@ -378,7 +378,13 @@ impl Band {
             return (job.entry(self.row, first), job.col_stride);
         }
         // SAFETY: the caller's promise.
-        unsafe { self.pad(job, first, count, padded) };
+        unsafe {
+            if L::MASKED && job.row_stride == 1 {
+                (shared.pad_columns)(job, (self.row, self.rows), (first, count), padded);
+            } else {
+                self.pad(job, first, count, padded);
+            }
+        }
         (padded, BAND.cast_signed())
     }
 
@@ -567,6 +573,32 @@ impl Band {
             codes = codes.wrapping_add(1);
             if (i + 1) & (count - 1) == 0 {
                 codes = codes.wrapping_add((self.chunks * CHUNK - 1) * count);
+            }
+        }
+    }
+}
+
+/// Copies what exists of `count` columns of a band, contiguous ones, from column `first` on, to columns [`BAND`] apart, zeros
+/// around it.
+///
+/// # Safety
+/// The rows of the band exist, and `padded` has room for the columns.
+#[inline(always)]
+pub(crate) unsafe fn pad_columns<L: Lanes>(
+    l: L,
+    job: &CompressJob,
+    (row, rows): (usize, usize),
+    (first, count): (usize, usize),
+    padded: *mut f32,
+) {
+    for c in 0..count {
+        let rows = if first + c < job.cols { rows } else { 0 };
+        for at in (0..BAND).step_by(L::COUNT) {
+            let some = rows.saturating_sub(at).min(L::COUNT);
+            // SAFETY: entries that exist; a column of the copy.
+            unsafe {
+                let entries = l.load_first(job.entry(row + at, first + c), some);
+                l.store(padded.add(c * BAND + at), entries);
             }
         }
     }
