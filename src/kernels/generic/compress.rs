@@ -1,11 +1,13 @@
 //! Prune and compress in one pass, from either storage of A.
 
 mod columns;
+mod lines;
 mod rows;
 mod stream;
 mod tails;
 
-pub(crate) use columns::{cols, pad_columns, write_lines};
+pub(crate) use columns::cols;
+pub(crate) use lines::{pad_columns, write_lines};
 pub(crate) use rows::rows;
 pub(crate) use stream::{Stream, move_lines};
 

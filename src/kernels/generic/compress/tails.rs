@@ -345,7 +345,8 @@ unsafe fn copy_padded<L: Lanes>(
     }
 }
 
-/// Copies `count` elements, and touches no others.
+/// Copies `count` elements, and touches no others, which [`copy_out`](crate::kernels::generic::lanes::copy_out) reads: behind
+/// those of the last row nothing need have been written.
 ///
 /// # Safety
 /// They must be readable and writable.
