@@ -87,19 +87,19 @@ macro_rules! kernel_table {
         $(#[target_feature(enable = $features)])?
         unsafe fn transpose(job: &CopyJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::tile::transpose($lanes, job) }
+            unsafe { generic::copy::transpose($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
         unsafe fn pack(job: &CopyJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::tile::pack($lanes, job) }
+            unsafe { generic::copy::pack($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?
         unsafe fn pack_streamed(job: &CopyJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
-            unsafe { generic::tile::pack_streamed($lanes, job) }
+            unsafe { generic::copy::pack_streamed($lanes, job) }
         }
 
         $(#[target_feature(enable = $features)])?

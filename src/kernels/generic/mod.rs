@@ -19,6 +19,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod compress;
+pub(crate) mod copy;
 pub(crate) mod dot;
 pub(crate) mod estimators;
 pub(crate) mod expand;
