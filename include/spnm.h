@@ -650,9 +650,9 @@ spnm_status spnm_compress(const struct spnm_options *options,
  * Aliasing: out may be a itself (the same elements at the same places); otherwise they must not overlap. Views
  *   that interleave in one buffer (above) do not.
  * Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
- * Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly. 32 MiB and more are written past
- *   the caches by AVX2 and AVX-512 where group is 1 and both are stored alike: contiguous rows of 512 columns and more;
- *   contiguous columns, those of out a multiple of 16 elements apart (AVX2: m up to 4).
+ * Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly where group is 1. 32 MiB and more
+ *   are written past the caches by AVX2 and AVX-512 where both are stored alike: contiguous rows of 512 columns and more; or,
+ *   where group is 1, contiguous columns, those of out a multiple of 16 elements apart (AVX2: m up to 4).
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
  *                     and the matrix has elements

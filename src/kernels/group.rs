@@ -69,6 +69,39 @@ impl GatherJob {
 /// `kept` and of each row of values are writable, and they do not overlap.
 pub(crate) type GatherFn = unsafe fn(&GatherJob);
 
+/// Scale the entries of `rows` rows, columns contiguous: those of columns that are not kept become zero.
+pub(crate) struct ScaleJob {
+    pub(crate) a: *const f32,
+    pub(crate) row_stride: isize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// Of every column, as [`NormJob`] made them.
+    pub(crate) norms: *const f32,
+    /// Of every column the kept norm as the method returns it, or zero: entries are multiplied by kept norm / norm.
+    pub(crate) kept: *const f32,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: isize,
+}
+
+impl ScaleJob {
+    /// The address of entry (i, j).
+    #[inline(always)]
+    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
+        self.a.wrapping_offset(i.cast_signed() * self.row_stride).wrapping_add(j)
+    }
+
+    /// Where entry (i, j) goes.
+    #[inline(always)]
+    pub(crate) fn target(&self, i: usize, j: usize) -> *mut f32 {
+        self.out.wrapping_offset(i.cast_signed() * self.out_stride).wrapping_add(j)
+    }
+}
+
+/// # Safety
+/// The CPU has the kernel's instruction set; A, norms and `kept` are readable, `cols` entries of each row of `out` are
+/// writable; they do not overlap, or each entry of `out` is that of A in the same place.
+pub(crate) type ScaleFn = unsafe fn(&ScaleJob);
+
 /// `C = init + A.B` for some rows of A in groups that share columns, one panel of B and one block of
 /// the inner dimension.
 #[derive(Clone, Copy)]
@@ -112,6 +145,7 @@ pub(crate) struct GroupKernels {
     pub(crate) nonzeros: NormFn,
     /// For values that are near, and for such as are far away.
     pub(crate) gather: [GatherFn; 2],
+    pub(crate) scale: ScaleFn,
     /// By [`GROUP_VECTORS`].
     pub(crate) tile: [GroupTileFn; GROUP_VECTORS.len()],
     /// The most rows that each of them holds in registers.
@@ -125,7 +159,7 @@ macro_rules! group_table {
     (lanes: $lanes:expr, rows: [$r8:literal, $r4:literal, $r3:literal, $r2:literal, $r1:literal]
         $(, features: $features:literal)?) => {
         use $crate::kernels::group::{
-            GROUP_VECTORS, GatherJob, GroupKernels, GroupTileJob, NormJob,
+            GROUP_VECTORS, GatherJob, GroupKernels, GroupTileJob, NormJob, ScaleJob,
         };
 
         $(#[target_feature(enable = $features)])?
@@ -147,6 +181,12 @@ macro_rules! group_table {
         }
 
         $(#[target_feature(enable = $features)])?
+        unsafe fn group_scale(job: &ScaleJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::group::scale($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
         unsafe fn group_tile<const R: usize, const V: usize, const AHEAD: bool>(
             job: &GroupTileJob,
         ) {
@@ -159,6 +199,7 @@ macro_rules! group_table {
                 norms: group_norms,
                 nonzeros: group_nonzeros,
                 gather: [group_gather::<false>, group_gather::<true>],
+                scale: group_scale,
                 tile: [
                     group_tile::<$r8, { GROUP_VECTORS[0] }, AHEAD>,
                     group_tile::<$r4, { GROUP_VECTORS[1] }, AHEAD>,

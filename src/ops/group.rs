@@ -5,17 +5,17 @@ use super::compress::{Drawn, Target};
 use super::copies;
 use crate::compressed::Line;
 use crate::kernels::cpu::cpu;
-use crate::kernels::group::{GatherJob, NormJob};
-use crate::kernels::{CompressJob, Level, Selector};
-use crate::matrix::MatRef;
+use crate::kernels::group::{GatherJob, NormJob, ScaleJob};
+use crate::kernels::{CompressJob, ExpandJob, Level, Selector};
+use crate::matrix::{MatRef, Output};
 use crate::pattern::Pattern;
 use std::mem::MaybeUninit;
 
 /// Entries of A that are pruned at a time: they stay in a first-level cache between the norms and
 /// the gathering.
-const PART: usize = 8192;
+pub(super) const PART: usize = 8192;
 /// The most columns of such a part.
-const COLS: usize = 1024;
+pub(super) const COLS: usize = 1024;
 /// Eight groups of every pattern: the indices of so many columns fill whole bytes.
 const BYTES: usize = 8 * 16;
 /// Where columns are contiguous, rows that have no more than so many lines of each go together.
@@ -107,41 +107,16 @@ unsafe fn compress_group(
     at: (usize, usize),
     target: Target,
 ) {
-    let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
     let mut norms = [const { MaybeUninit::<Line>::uninit() }; COLS / Line::LEN];
     let mut kept = [const { MaybeUninit::<Line>::uninit() }; COLS / 2 / Line::LEN];
     let mut columns = [const { MaybeUninit::<u32>::uninit() }; COLS / 2];
     let (norms, kept, columns) =
         (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), columns.as_mut_ptr().cast());
-    let selector = method.selector();
-    let norm = match selector {
-        Selector::Keep => kernels.group.nonzeros,
-        _ => kernels.group.norms,
-    };
     let MatRef { data, row_stride, rows, cols, .. } = a;
     // SAFETY: the buffers hold COLS columns' norms and what is kept of them, at most half (of a last group that is short,
     // too: COLS is a multiple of every m); the caller's promise.
     unsafe {
-        norm(&NormJob { a: data, row_stride, rows, cols, norms });
-        kernels.of(pattern).compress_rows[selector.words()](&CompressJob {
-            a: norms,
-            row_stride: 0,
-            col_stride: 1,
-            rows: 1,
-            cols,
-            values: kept,
-            ld_values: 0,
-            meta: target.meta,
-            ld_meta: 0,
-            selector,
-            key,
-            row0,
-            group0,
-            far_into_l2: false,
-            tall: false,
-            room: std::ptr::null_mut(),
-            dense: None,
-        });
+        select(kernels, pattern, method, a, at, (norms, kept, target.meta));
         let count = columns_of(pattern, target.meta, cols, columns);
         kernels.group.gather[usize::from(target.to_far)](&GatherJob {
             a: data,
@@ -154,6 +129,99 @@ unsafe fn compress_group(
             kept,
             values: target.values,
             ld_values: target.ld_values,
+        });
+    }
+}
+
+/// The norms of one group of rows, columns contiguous, and the compressed form of their row: what is kept of them, and the
+/// indices.
+///
+/// # Safety
+/// `a` is readable, and there is room for all of these.
+unsafe fn select(
+    kernels: Level,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    (norms, kept, meta): (*mut f32, *mut f32, *mut u8),
+) {
+    let Drawn { key, row0, group0 } = Drawn::new(method, pattern, at);
+    let selector = method.selector();
+    let norm = match selector {
+        Selector::Keep => kernels.group.nonzeros,
+        _ => kernels.group.norms,
+    };
+    let MatRef { data, row_stride, rows, cols, .. } = a;
+    // SAFETY: the caller's promise.
+    unsafe {
+        norm(&NormJob { a: data, row_stride, rows, cols, norms });
+        kernels.of(pattern).compress_rows[selector.words()](&CompressJob {
+            a: norms,
+            row_stride: 0,
+            col_stride: 1,
+            rows: 1,
+            cols,
+            values: kept,
+            ld_values: 0,
+            meta,
+            ld_meta: 0,
+            selector,
+            key,
+            row0,
+            group0,
+            far_into_l2: false,
+            tall: false,
+            room: std::ptr::null_mut(),
+            dense: None,
+        });
+    }
+}
+
+/// The dense form of one group of rows, columns contiguous in both.
+///
+/// # Safety
+/// At most `COLS` columns, which are readable and writable; `a` and `out` do not overlap, or each entry is that of `a` in the
+/// same place.
+pub(super) unsafe fn prune_group(
+    kernels: Level,
+    pattern: Pattern,
+    method: Method,
+    a: MatRef<'_>,
+    at: (usize, usize),
+    out: Output<'_>,
+) {
+    let mut norms = [const { MaybeUninit::<Line>::uninit() }; COLS / Line::LEN];
+    let mut kept = [const { MaybeUninit::<Line>::uninit() }; COLS / 2 / Line::LEN];
+    let mut meta = [const { MaybeUninit::<u8>::uninit() }; COLS / 4];
+    let mut dense = [const { MaybeUninit::<Line>::uninit() }; COLS / Line::LEN];
+    let (norms, kept, meta) =
+        (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), meta.as_mut_ptr().cast());
+    let dense = dense.as_mut_ptr().cast();
+    let MatRef { data, row_stride, rows, cols, .. } = a;
+    // SAFETY: the buffers hold COLS columns' norms, what is kept of them, at most half, and of each of these an index of
+    // at most four bits; the caller's promise.
+    unsafe {
+        select(kernels, pattern, method, a, at, (norms, kept, meta));
+        (kernels.of(pattern).expand)(&ExpandJob {
+            values: kept,
+            ld_values: 0,
+            meta,
+            ld_meta: 0,
+            rows: 1,
+            cols,
+            out: dense,
+            out_stride: 0,
+        });
+        (kernels.group.scale)(&ScaleJob {
+            a: data,
+            row_stride,
+            rows,
+            cols,
+            norms,
+            kept: dense,
+            out: out.data(),
+            out_stride: out.row_stride,
         });
     }
 }

@@ -1,13 +1,14 @@
 //! Dense forms of pruned matrices.
 
 mod columns;
+mod groups;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use super::compress::{STREAM_FROM, Target, by_copies, compress_block, far};
 use super::keep::keepable;
-use super::{Method, Options, check, copies, group};
+use super::{Method, Options, check, copies};
 use crate::compressed::{CompressedRef, Line};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
@@ -39,9 +40,9 @@ const STREAM_COLS: usize = 1024;
 /// As [`compress`](crate::compress) and [`Method`].
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, where no rows share indices, AVX2 and AVX-512 write
-/// whole cache lines with non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512
-/// columns and more; contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4).
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, AVX2 and AVX-512 write whole cache lines with
+/// non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512 columns and more; or,
+/// where no rows share indices, contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4).
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -82,9 +83,14 @@ pub fn prune(
     if a.is_empty() {
         return Ok(());
     }
+    if pattern.group() > 1 {
+        // SAFETY: both views were checked.
+        unsafe { groups::prune(options, kernels, (method, pattern), a, to) };
+        return Ok(());
+    }
     let by_columns = a.row_stride == 1 && to.row_stride == 1 && a.rows > 1;
     let few = 2 * a.rows < kernels.lanes && by_copies(kernels, a) == a.rows;
-    if by_columns && pattern.group() == 1 && !few {
+    if by_columns && !few {
         // SAFETY: both views were checked.
         unsafe { columns::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
@@ -94,7 +100,7 @@ pub fn prune(
         unsafe { rows::prune(options, kernels, (method, pattern), a, to) };
         return Ok(());
     }
-    let by_rows = pattern.group() == 1 && a.col_stride == 1 && to.col_stride == 1;
+    let by_rows = a.col_stride == 1 && to.col_stride == 1;
     // (Other tiles are not wide.)
     let stream = by_rows && streams_rows(to);
     let most = if stream {
@@ -105,8 +111,7 @@ pub fn prune(
     } else {
         TILE_COLS
     };
-    let tile = tile_of(pattern, a.cols.min(most));
-    for_each_tile(options, to, tile, |row, col, rows, cols| {
+    for_each_tile(options, to, tile_of(a.cols.min(most)), |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
         let target = Target { from_far: far(a), ..tile.target(pattern, rows, cols) };
         let part = (row..row + rows, col..col + cols);
@@ -122,13 +127,8 @@ pub fn prune(
     Ok(())
 }
 
-/// Rows and columns of a tile that is compressed and expanded on the stack, of so many columns unless rows share indices.
-fn tile_of(pattern: Pattern, cols: usize) -> (usize, usize) {
-    if pattern.group() > 1 {
-        // Groups of rows must stay whole; the columns, whole groups of every pattern.
-        let rows = group::band(pattern);
-        return (rows, TILE / rows / 16 * 16);
-    }
+/// Rows and columns of a tile of so many columns.
+fn tile_of(cols: usize) -> (usize, usize) {
     let cols = cols.next_multiple_of(16);
     let rows = TILE / cols;
     (if rows < 16 { rows } else { rows / 16 * 16 }, cols)
@@ -242,8 +242,7 @@ pub fn decompress(
     }
     let stream = streams_rows(to);
     let cols = if stream { STREAM_COLS } else { TILE_COLS };
-    let cols = a.cols.min(cols).next_multiple_of(16);
-    for_each_tile(options, to, (TILE / cols, cols), |row, col, rows, cols| {
+    for_each_tile(options, to, tile_of(a.cols.min(cols)), |row, col, rows, cols| {
         // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
         unsafe {
             let part = a.part(row, col / a.pattern.m(), rows, cols);
@@ -307,30 +306,28 @@ pub(super) unsafe fn expand_tile(
     out: Output<'_>,
     stream: bool,
 ) {
-    if out.col_stride == 1 && !stream {
-        // SAFETY: the caller's promise.
-        unsafe { expand_rows(kernels, a, begun, out.data(), out.row_stride) };
-        return;
-    }
-    // SAFETY: as above.
+    // SAFETY: the caller's promise.
     unsafe {
-        through_rows(kernels, out, stream, |rows| {
+        write_rows(kernels, out, stream, |rows| {
             expand_rows(kernels, a, begun, rows.data(), rows.row_stride);
         });
     }
 }
 
-/// Has a tile of at most `TILE` entries written to contiguous rows on the stack, and copies them to `out`; past the caches,
-/// if `stream`, which is for contiguous rows.
+/// Has contiguous rows written: those of `out`, or, where these are not contiguous, or `stream`, of a tile on the stack of at
+/// most `TILE` entries, which is copied there; past the caches, if `stream`, which is for contiguous rows.
 ///
 /// # Safety
 /// `out` is writable, and `write` writes all of the rows.
-unsafe fn through_rows(
+unsafe fn write_rows(
     kernels: Level,
     out: Output<'_>,
     stream: bool,
     write: impl FnOnce(Output<'_>),
 ) {
+    if out.col_stride == 1 && !stream {
+        return write(out);
+    }
     let (tall, wide) = (out.rows, out.cols);
     debug_assert!(tall * wide <= TILE);
     let mut room = MaybeUninit::<[Line; TILE / Line::LEN]>::uninit();

@@ -8,7 +8,8 @@ use super::room::Room;
 use super::tile::{fetch, times_beta};
 use crate::kernels::Init;
 use crate::kernels::group::{
-    COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+    COLUMNS_AHEAD, GROUP_VECTORS, GatherJob, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE,
+    NormJob, ScaleJob,
 };
 
 /// Rows whose squares are summed in registers; sums of so many rows are summed in turn.
@@ -19,20 +20,14 @@ const SHORT: usize = 64;
 /// second-level cache: so many hide what that costs.
 const MANY: usize = 24;
 
-/// Columns `j ..` of row `i`, `count` of them, zeros behind.
+/// `count` elements, zeros behind them.
 ///
 /// # Safety
 /// They must be readable.
 #[inline(always)]
-unsafe fn load<L: Lanes>(l: L, job: &NormJob, i: usize, j: usize, count: usize) -> L::F {
+unsafe fn load<L: Lanes>(l: L, from: *const f32, count: usize) -> L::F {
     // SAFETY: the caller's promise.
-    unsafe {
-        if count == L::COUNT {
-            l.load(job.entry(i, j))
-        } else {
-            l.load_first(job.entry(i, j), count)
-        }
-    }
+    unsafe { if count == L::COUNT { l.load(from) } else { l.load_first(from, count) } }
 }
 
 /// # Safety
@@ -81,7 +76,7 @@ unsafe fn norm<L: Lanes, const R: usize>(l: L, job: &NormJob, (j, count): (usize
     let mut most = l.splat(0.0);
     for i in 0..R {
         // SAFETY: entries of row i. A NaN may get lost in the greatest: it is in the sum.
-        x[i] = unsafe { load(l, job, i, j, count) };
+        x[i] = unsafe { load(l, job.entry(i, j), count) };
         most = l.max(l.abs(x[i]), most);
     }
     let (scale, back) = scales(l, most);
@@ -98,7 +93,7 @@ unsafe fn norm_of_many<L: Lanes>(l: L, job: &NormJob, (j, count): (usize, usize)
     let mut most = zero;
     for i in 0..job.rows {
         // SAFETY: as in `norm`.
-        most = l.max(l.abs(unsafe { load(l, job, i, j, count) }), most);
+        most = l.max(l.abs(unsafe { load(l, job.entry(i, j), count) }), most);
     }
     let (scale, back) = scales(l, most);
     let mut sums = [zero; OCTET];
@@ -106,7 +101,7 @@ unsafe fn norm_of_many<L: Lanes>(l: L, job: &NormJob, (j, count): (usize, usize)
         let (first, mut x) = (o * OCTET, [zero; OCTET]);
         for i in 0..OCTET.min(job.rows - first) {
             // SAFETY: entries of a row that exists.
-            x[i] = unsafe { load(l, job, first + i, j, count) };
+            x[i] = unsafe { load(l, job.entry(first + i, j), count) };
         }
         sums[o] = sum_of_squares(l, x, scale);
     }
@@ -145,7 +140,7 @@ pub(crate) unsafe fn nonzeros<L: Lanes>(l: L, job: &NormJob) {
         let mut any = zero;
         for i in 0..job.rows {
             // SAFETY: entries of row i.
-            let x = unsafe { load(l, job, i, j, count) };
+            let x = unsafe { load(l, job.entry(i, j), count) };
             any = l.select(l.eq(x, zero), any, one);
         }
         // SAFETY: norms of the columns.
@@ -289,13 +284,35 @@ unsafe fn gather_singly<L: Lanes>(l: L, job: &GatherJob, first: usize) {
             let mut k = first;
             while k < job.count {
                 let count = L::COUNT.min(job.count - k);
-                let (x, factor) = if count == L::COUNT {
-                    (l.load(values.add(k)), l.load(job.kept.add(k)))
-                } else {
-                    (l.load_first(values.add(k), count), l.load_first(job.kept.add(k), count))
-                };
+                let (x, factor) = (load(l, values.add(k), count), load(l, job.kept.add(k), count));
                 store(l, values.add(k), scaled(l, x, factor), count);
                 k += L::COUNT;
+            }
+        }
+    }
+}
+
+/// The entries of every row, times what the method made of their norm over that norm.
+///
+/// # Safety
+/// The contract of [`ScaleFn`](crate::kernels::group::ScaleFn).
+#[inline(always)]
+pub(crate) unsafe fn scale<L: Lanes>(l: L, job: &ScaleJob) {
+    let zero = l.splat(0.0);
+    // As many rows at a time as a first-level cache has room for where they drive each other out.
+    for first in (0..job.rows).step_by(OCTET) {
+        for j in (0..job.cols).step_by(L::COUNT) {
+            let count = L::COUNT.min(job.cols - j);
+            // SAFETY: columns that exist, their norms, and where they go.
+            unsafe {
+                let kept = load(l, job.kept.add(j), count);
+                let factor = factor(l, kept, load(l, job.norms.add(j), count));
+                let none = l.eq(kept, zero);
+                for i in first..job.rows.min(first + OCTET) {
+                    let x = scaled(l, load(l, job.entry(i, j), count), factor);
+                    // (Zero times what is infinite or NaN is not.)
+                    store(l, job.target(i, j), l.select(none, zero, x), count);
+                }
             }
         }
     }

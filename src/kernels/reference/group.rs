@@ -5,6 +5,7 @@ use super::estimators::tree_sum;
 use crate::kernels::Init;
 use crate::kernels::group::{
     GROUP_VECTORS, GatherJob, GroupKernels, GroupTileJob, NORM_HIGH, NORM_LOW, NORM_SCALE, NormJob,
+    ScaleJob,
 };
 
 /// Rows of the tree, absent ones zero.
@@ -51,28 +52,48 @@ unsafe fn nonzeros(job: &NormJob) {
     }
 }
 
+/// By what the entries of a column are multiplied.
+fn factor(kept: f32, norm: f32) -> f32 {
+    if kept > 0.0 { (kept / norm).min(f32::MAX) } else { kept }
+}
+
+/// What is kept of an entry.
+fn scaled(x: f32, factor: f32) -> f32 {
+    match x {
+        _ if factor.is_nan() => f32::NAN,
+        0.0 => 0.0,
+        // Kept as it is, bit by bit: every method but `Keep` has poisoned its block.
+        x if x.is_nan() => x,
+        x => x * factor,
+    }
+}
+
 unsafe fn gather(job: &GatherJob) {
     for k in 0..job.count {
         // SAFETY: kept entry k, of every row; entries of columns below `cols`.
         unsafe {
             let (column, kept) = (*job.columns.add(k) as usize, *job.kept.add(k));
-            let factor = match kept > 0.0 && column < job.cols {
-                true => (kept / *job.norms.add(column)).min(f32::MAX),
-                false => kept,
-            };
+            let inside = column < job.cols;
+            let factor = if inside { factor(kept, *job.norms.add(column)) } else { kept };
             for i in 0..job.rows {
-                let x = match column < job.cols {
-                    true => job.row(i).add(column).read_unaligned(),
-                    false => 0.0,
-                };
-                let value = match x {
-                    _ if factor.is_nan() => f32::NAN,
-                    0.0 => 0.0,
-                    // Kept as it is, bit by bit: every method but `Keep` has poisoned its block.
-                    x if x.is_nan() => x,
-                    x => x * factor,
-                };
+                let x = if inside { job.row(i).add(column).read_unaligned() } else { 0.0 };
+                let value = scaled(x, factor);
                 job.values.add(i * job.ld_values + k).write_unaligned(value);
+            }
+        }
+    }
+}
+
+unsafe fn scale(job: &ScaleJob) {
+    for j in 0..job.cols {
+        // SAFETY: norms of column j; its entries.
+        unsafe {
+            let kept = *job.kept.add(j);
+            let factor = factor(kept, *job.norms.add(j));
+            for i in 0..job.rows {
+                let x = job.entry(i, j).read_unaligned();
+                let value = if kept == 0.0 { 0.0 } else { scaled(x, factor) };
+                job.target(i, j).write_unaligned(value);
             }
         }
     }
@@ -107,6 +128,7 @@ pub(super) const GROUP: GroupKernels = GroupKernels {
     norms,
     nonzeros,
     gather: [gather; 2],
+    scale,
     tile: [
         tile::<{ GROUP_VECTORS[0] }>,
         tile::<{ GROUP_VECTORS[1] }>,

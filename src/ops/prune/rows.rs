@@ -1,6 +1,6 @@
 //! From contiguous rows, without the compressed form between.
 
-use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, streams_rows, through_rows};
+use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, streams_rows, write_rows};
 use crate::kernels::{DENSE_ROWS, Level};
 use crate::matrix::{MatRef, Output};
 use crate::ops::compress::{Target, compress_block};
@@ -13,7 +13,7 @@ const PART_COLS: usize = 4096;
 
 /// Whether [`prune`] is for this A.
 pub(super) fn suits(pattern: Pattern, a: MatRef<'_>) -> bool {
-    pattern.group() == 1 && pattern.m() <= DENSE_ROWS && a.col_stride == 1
+    pattern.m() <= DENSE_ROWS && a.col_stride == 1
 }
 
 /// [`prune`](super::prune), after its checks.
@@ -38,16 +38,11 @@ pub(super) unsafe fn prune(
     for_each_tile(options, to, tile, |row, col, rows, cols| {
         let part = (row..row + rows, col..col + cols);
         let (a, to) = (a.part(part.0.clone(), part.1.clone()), to.part(part.0, part.1));
-        let prune = |to: Output<'_>| {
-            let target = Target::dense_rows(to);
-            // SAFETY: the caller's promise, and tiles are disjoint; or the output is a tile on the stack.
-            unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
-        };
-        if at_once {
-            prune(to);
-        } else {
-            // SAFETY: the tile lies in the output; rows are pruned whole.
-            unsafe { through_rows(kernels, to, stream, prune) };
+        // SAFETY: the tile lies in the output; rows are pruned whole.
+        unsafe {
+            write_rows(kernels, to, stream, |to| {
+                compress_block(kernels, pattern, method, a, (row, col), Target::dense_rows(to));
+            });
         }
     });
 }
