@@ -651,8 +651,9 @@ spnm_status spnm_compress(const struct spnm_options *options,
  *   that interleave in one buffer (above) do not.
  * Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
  * Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly where group is 1. 32 MiB and more
- *   are written past the caches by AVX2 and AVX-512 where both are stored alike: contiguous rows of 512 columns and more; or,
- *   where group is 1, contiguous columns, those of out a multiple of 16 elements apart (AVX2: m up to 4).
+ *   are written past the caches by AVX2 and AVX-512 where both are stored alike: contiguous rows of 512 columns and more;
+ *   contiguous columns, those of out a multiple of 16 elements apart (AVX2: m up to 4); where group is more than 1, such columns
+ *   begin on a cache line, and group divides 16 or is a multiple of it.
  *
  * SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
  *                     and the matrix has elements
@@ -688,7 +689,8 @@ spnm_status spnm_prune(const struct spnm_options *options,
  *   one that points past cols is dropped. See spnm_validate.
  * Determinism: the same bits everywhere. Threads and memory: those of options->pool, or the calling
  *   thread; no working memory.
- * Speed: 32 MiB and more of contiguous rows of 512 columns and more are written past the caches by AVX2 and AVX-512.
+ * Speed: 32 MiB and more of contiguous rows of 512 columns and more, or of contiguous columns a multiple of 16 elements apart,
+ *   are written past the caches by AVX2 and AVX-512.
  * Aliasing: out must not overlap a->values or a->meta, as ranges of addresses. NaN: copied.
  *
  * SPNM_E_NULL         a or out is NULL; a->values, a->meta or out->data is NULL and the matrix has

@@ -12,8 +12,15 @@ use spnm::{
 const ROWS: usize = 2064;
 const COLS: usize = 8200;
 /// Rows of parts, which are too small.
-const PART: usize = 129;
-const PATTERNS: [Pattern; 2] = [Pattern::N2M4, Pattern::N8M16];
+const PART: usize = 688;
+/// Rows that share indices.
+const GROUP: u32 = 8;
+
+/// The last one in groups of rows.
+fn patterns() -> [Pattern; 3] {
+    let grouped = Pattern::N2M4.grouped(GROUP).expect("a group of rows");
+    [Pattern::N2M4, Pattern::N8M16, grouped]
+}
 
 fn method() -> Method {
     Method::Mvue(Rng::new(3, 4))
@@ -93,11 +100,12 @@ fn past_line(data: &[f32], elements: usize) -> (Vec<f32>, usize) {
 #[test]
 fn large_matrices_are_pruned_as_their_parts_are() {
     const { assert!(PART * COLS < 1 << 23 && ROWS * COLS / 2 >= 1 << 23) };
+    const { assert!(ROWS.is_multiple_of(PART) && PART.is_multiple_of(GROUP as usize)) };
     let data = Data::new(11).bells(ROWS * COLS);
     for order in [Order::Rows, Order::Cols] {
         let (a, begin) = past_line(&data, 1);
         let a = &a[begin..begin + data.len()];
-        for p in PATTERNS {
+        for p in patterns() {
             let want = Want::new(p, a, order);
             check(|options, how| {
                 // Where rows of values are whole lines, and where they begin within one.
@@ -108,7 +116,7 @@ fn large_matrices_are_pruned_as_their_parts_are() {
                 drop(packed);
                 let (ldv, ldm) = (p.row_values(COLS).next_multiple_of(16), p.row_meta(COLS));
                 let (mut values, begin) = past_line(&vec![0.0; ROWS * ldv], p.n());
-                let mut meta = vec![0; ROWS * ldm];
+                let mut meta = vec![0; p.meta_rows(ROWS) * ldm];
                 let values = &mut values[begin..];
                 let to = CompressedMut::new(values, &mut meta, ROWS, COLS, p, ldv, ldm);
                 let to = to.expect("rows");
@@ -120,8 +128,8 @@ fn large_matrices_are_pruned_as_their_parts_are() {
                 assert!(meta == want.meta, "{p} {order:?} {how}");
                 drop(meta);
 
-                // Where lines of columns begin in another row than those of A do.
-                let (mut out, begin) = past_line(&data, 7);
+                // Where lines of columns begin in another row than those of A do; of groups, with the first.
+                let (mut out, begin) = past_line(&data, if p.group() > 1 { 0 } else { 7 });
                 let out = &mut out[begin..begin + data.len()];
                 prune(options, method(), p, view(a, order), view_mut(out, order)).expect("prune");
                 assert!(same_bits(out, &want.dense), "{p} {order:?} {how}");

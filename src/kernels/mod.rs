@@ -426,8 +426,10 @@ pub(crate) struct Kernels {
     pub(crate) transpose: CopyFn,
     /// `target[i][j] = source[i][j]`.
     pub(crate) pack: CopyFn,
-    /// The same, whole lines of the target past the caches where there are such stores.
+    /// The same, whole lines of the target past the caches where there are such stores; transposing, where columns of the
+    /// target begin with lines.
     pub(crate) pack_streamed: CopyFn,
+    pub(crate) transpose_streamed: CopyFn,
     pub(crate) transposable: TransposableFn,
     pub(crate) dot: DotFn,
     /// For whole tensors.

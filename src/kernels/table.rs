@@ -103,6 +103,12 @@ macro_rules! kernel_table {
         }
 
         $(#[target_feature(enable = $features)])?
+        unsafe fn transpose_streamed(job: &CopyJob) {
+            // SAFETY: this function runs only where its features are there; the caller's promise.
+            unsafe { generic::copy::transpose_streamed($lanes, job) }
+        }
+
+        $(#[target_feature(enable = $features)])?
         unsafe fn transposable(job: &TransposableJob) {
             // SAFETY: this function runs only where its features are there; the caller's promise.
             unsafe { generic::transposable::tiles($lanes, job) }
@@ -173,6 +179,7 @@ macro_rules! kernel_table {
             transpose,
             pack,
             pack_streamed,
+            transpose_streamed,
             transposable,
             dot,
             tensor: TENSOR,

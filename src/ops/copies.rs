@@ -104,16 +104,22 @@ pub(super) unsafe fn scatter(
     }
 }
 
-/// [`scatter`] past the caches, where rows of the target are contiguous.
+/// [`scatter`] past the caches, where rows or columns of the target are contiguous.
 ///
 /// # Safety
 /// As [`scatter`].
 pub(super) unsafe fn stream(kernels: Level, source: *const f32, from: usize, target: Output<'_>) {
-    let MatRef { rows, cols, row_stride: to, .. } = *target;
+    let MatRef { rows, cols, row_stride: to, col_stride, .. } = *target;
     let (from, target) = (from.cast_signed(), target.data());
     let job = CopyJob { source, from, target, to, rows, cols, ahead: None, far_next: false };
     // SAFETY: the caller's promise.
-    unsafe { (kernels.pack_streamed)(&job) };
+    unsafe {
+        if col_stride == 1 {
+            (kernels.pack_streamed)(&job);
+        } else {
+            (kernels.transpose_streamed)(&CopyJob { to: col_stride, ..job });
+        }
+    }
 }
 
 /// `target[i][j] = source[i * strides.0 + j * strides.1]`, row by row: neighbours of a row should be closer in memory than

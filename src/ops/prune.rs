@@ -41,8 +41,9 @@ const STREAM_COLS: usize = 1024;
 ///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, AVX2 and AVX-512 write whole cache lines with
-/// non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512 columns and more; or,
-/// where no rows share indices, contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4).
+/// non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512 columns and more;
+/// contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4). Where rows share indices, such columns
+/// begin on a cache line, and their number divides 16, or is a multiple of it.
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -207,8 +208,9 @@ pub fn prune_in_place(
 /// columns is dropped. See [`validate`](crate::validate).
 ///
 /// # Threads and memory
-/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, with contiguous rows of 512 columns and more, AVX2 and
-/// AVX-512 write whole cache lines with non-temporal stores, which is faster.
+/// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, AVX2 and AVX-512 write whole cache lines with
+/// non-temporal stores, which is faster: of contiguous rows of 512 columns and more, and of contiguous columns a multiple of 16
+/// elements apart.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::LeadingDimension`], [`Error::Aliased`], [`Error::Overlap`],
@@ -240,16 +242,24 @@ pub fn decompress(
     if a.is_empty() {
         return Ok(());
     }
-    let stream = streams_rows(to);
-    let cols = if stream { STREAM_COLS } else { TILE_COLS };
-    for_each_tile(options, to, tile_of(a.cols.min(cols)), |row, col, rows, cols| {
-        // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
-        unsafe {
-            let part = a.part(row, col / a.pattern.m(), rows, cols);
-            let begun = row % a.pattern.group();
-            expand_tile(kernels, part, begun, to.part(row..row + rows, col..col + cols), stream);
-        }
-    });
+    let by_columns = streams_columns(to);
+    let stream = by_columns || streams_rows(to);
+    let most = if stream && !by_columns { STREAM_COLS } else { TILE_COLS };
+    let tile = tile_of(a.cols.min(most));
+    // The rows that come before a line of every column.
+    let before = if by_columns { rows_before_lines(to) } else { 0 };
+    for rows in [0..before, before..to.rows] {
+        let (first, to) = (rows.start, to.part(rows, 0..to.cols));
+        for_each_tile(options, to, tile, |row, col, rows, cols| {
+            // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
+            unsafe {
+                let to = to.part(row..row + rows, col..col + cols);
+                let row = first + row;
+                let part = a.part(row, col / a.pattern.m(), rows, cols);
+                expand_tile(kernels, part, row % a.pattern.group(), to, stream);
+            }
+        });
+    }
     Ok(())
 }
 
@@ -261,6 +271,16 @@ fn fills_caches(out: Output<'_>) -> bool {
 /// Whether its rows are written past the caches, which are contiguous: many of their lines are whole.
 fn streams_rows(out: Output<'_>) -> bool {
     out.col_stride == 1 && out.cols >= STREAM_COLS / 2 && fills_caches(out)
+}
+
+/// Whether its columns are, which are contiguous and whole lines apart.
+fn streams_columns(out: Output<'_>) -> bool {
+    out.row_stride == 1 && out.col_stride % Line::LEN.cast_signed() == 0 && fills_caches(out)
+}
+
+/// How many rows of contiguous columns come before a line of each.
+fn rows_before_lines(out: Output<'_>) -> usize {
+    out.data().align_offset(size_of::<Line>()).min(out.rows)
 }
 
 /// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows, or by columns where one tile holds all rows.

@@ -50,6 +50,54 @@ pub(crate) unsafe fn transpose<L: Lanes>(l: L, job: &CopyJob) {
     }
 }
 
+/// [`transpose`], past the caches where columns of the target begin with lines of memory: a line of each of COUNT columns at
+/// a time.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn transpose_streamed<L: Lanes>(l: L, job: &CopyJob) {
+    let lines = job.target.addr().is_multiple_of(size_of::<[f32; LINE]>())
+        && job.to.unsigned_abs().is_multiple_of(LINE);
+    if !L::STREAMS || !lines {
+        // SAFETY: the caller's promise.
+        return unsafe { transpose(l, job) };
+    }
+    let (rows, cols) = (job.rows / LINE * LINE, job.cols / L::COUNT * L::COUNT);
+    let mut room = Room::<f32, { LINE * MAX_LANES }>::new();
+    let room = room.pointer();
+    // SAFETY: squares that lie in the source; a line of each of COUNT columns of the target, and room for them; then what lies
+    // beside these, and below them.
+    unsafe {
+        for i in (0..rows).step_by(LINE) {
+            for j in (0..cols).step_by(L::COUNT) {
+                for at in (0..LINE).step_by(L::COUNT) {
+                    let source = job.source_at(i + at, j);
+                    l.transpose(source, job.from, room.add(at), LINE.cast_signed());
+                }
+                for k in 0..L::COUNT {
+                    stream_line(l, room.add(k * LINE), job.target_at(j + k, i));
+                }
+            }
+        }
+        transpose_edge(l, job, 0..rows, cols..job.cols);
+        transpose_edge(l, job, rows..job.rows, 0..job.cols);
+    }
+    l.end_of_streams();
+}
+
+/// Copies a line's length of elements to a line, past the caches.
+///
+/// # Safety
+/// They are readable and writable, and the line begins there.
+#[inline(always)]
+unsafe fn stream_line<L: Lanes>(l: L, from: *const f32, to: *mut f32) {
+    for at in (0..LINE).step_by(L::COUNT) {
+        // SAFETY: the caller's promise; vectors are parts of lines.
+        unsafe { l.stream(to.add(at), l.load(from.add(at))) };
+    }
+}
+
 /// [`transpose`] of these rows and columns of the source, which make no whole squares.
 ///
 /// # Safety
@@ -149,14 +197,12 @@ pub(crate) unsafe fn pack_streamed<L: Lanes>(l: L, job: &CopyJob) {
 #[inline(always)]
 unsafe fn stream_row<L: Lanes>(l: L, from: *const f32, to: *mut f32, count: usize) {
     let head = to.align_offset(size_of::<[f32; LINE]>()).min(count);
-    // SAFETY: elements of both; a vector's begin at a multiple of its size.
+    // SAFETY: elements of both; behind the head whole lines.
     unsafe {
         copy_elements(from, to, head);
         let mut i = head;
         while i + LINE <= count {
-            for at in (i..i + LINE).step_by(L::COUNT) {
-                l.stream(to.add(at), l.load(from.add(at)));
-            }
+            stream_line(l, from.add(i), to.add(i));
             i += LINE;
         }
         copy_elements(from.add(i), to.add(i), count - i);

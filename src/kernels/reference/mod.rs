@@ -215,6 +215,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     transpose,
     pack,
     pack_streamed: pack,
+    transpose_streamed: transpose,
     transposable: transposable::tiles,
     dot,
     tensor: tensor::TENSOR,

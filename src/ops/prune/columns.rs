@@ -1,7 +1,6 @@
 //! From contiguous columns to contiguous columns, without the compressed form between.
 
-use super::{fills_caches, for_each_tile};
-use crate::compressed::Line;
+use super::{for_each_tile, rows_before_lines, streams_columns};
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
 use crate::kernels::generic::philox::WORD_GROUPS;
@@ -24,14 +23,11 @@ pub(super) unsafe fn prune(
     a: MatRef<'_>,
     to: Output<'_>,
 ) {
-    let stream = fills_caches(to) && to.col_stride % Line::LEN.cast_signed() == 0;
+    let stream = streams_columns(to);
     // (Measured, like `tall`, where lines are fetched into a second-level cache.)
     let tall = tall(a) || (stream && cpu().far_into_l2);
     // The rows that come before a line of every column.
-    let before = match stream {
-        true => to.data().align_offset(size_of::<Line>()).min(to.rows),
-        false => 0,
-    };
+    let before = if stream { rows_before_lines(to) } else { 0 };
     for rows in [0..before, before..to.rows] {
         let (first, to) = (rows.start, to.part(rows, 0..to.cols));
         let tile = (ROWS, WORD_GROUPS * pattern.m());
@@ -49,7 +45,7 @@ pub(super) unsafe fn prune(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compressed::CompressedRef;
+    use crate::compressed::{CompressedRef, Line};
     use crate::kernels::{self, numbers};
     use crate::matrix::MatMut;
     use crate::ops::prune::expand_tile;

@@ -1,6 +1,6 @@
 //! In groups of rows that share indices, without the compressed form between.
 
-use super::{TILE, for_each_tile, streams_rows, write_rows};
+use super::{TILE, for_each_tile, streams_columns, streams_rows, write_rows};
 use crate::compressed::Line;
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
@@ -23,8 +23,14 @@ pub(super) unsafe fn prune(
     to: Output<'_>,
 ) {
     let (group, by_rows) = (pattern.group(), a.col_stride == 1);
-    let stream = by_rows && streams_rows(to);
     let rows = if by_rows { group } else { band(pattern) };
+    let stream = if by_rows {
+        streams_rows(to)
+    } else {
+        // Bands of rows, which begin with groups, are lines of columns.
+        let lines = rows.is_multiple_of(Line::LEN) && Line::begin_rows(to.data(), to.col_stride);
+        streams_columns(to) && lines
+    };
     let at_once = by_rows && to.col_stride == 1 && !stream;
     let most = if at_once { PART } else { TILE };
     let tile = (rows, COLS.min(most / rows / 16 * 16));

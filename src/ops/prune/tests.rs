@@ -47,6 +47,43 @@ fn rows_past_the_caches_have_the_same_bits_wherever_they_begin() {
 }
 
 #[test]
+fn columns_past_the_caches_have_the_same_bits_wherever_they_begin() {
+    const UNTOUCHED: f32 = -7.25;
+    let source = numbers(7, 70 * 40);
+    // Whole lines, some more, and less than one; columns beside whole squares.
+    for (rows, cols) in [(16_usize, 32), (48, 35), (37, 16), (70, 40), (15, 9)] {
+        for ld in [rows.next_multiple_of(16), rows + 3] {
+            let copied = |kernels: Level, before: usize, stream: bool| {
+                let mut dense = vec![UNTOUCHED; cols * ld + 2 * 16];
+                let line = dense.as_ptr().align_offset(64);
+                // SAFETY: buffers of these rows and columns.
+                unsafe {
+                    let data = dense[line + before..].as_mut_ptr();
+                    let out = MatMut::from_raw_parts(data, rows, cols, 1, ld.cast_signed());
+                    if stream {
+                        copies::stream(kernels, source.as_ptr(), cols, out.output());
+                    } else {
+                        copies::scatter(kernels, source.as_ptr(), cols, out.output(), false);
+                    }
+                }
+                // As if every buffer began with a line.
+                dense.rotate_left(line + before);
+                dense.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let want = copied(kernels::reference::level(), 0, false);
+            for (name, kernels) in kernels::levels() {
+                for before in [0, 1, 8, 15] {
+                    for stream in [false, true] {
+                        let got = copied(kernels, before, stream);
+                        assert!(got == want, "{name} {rows} {cols} {ld} {before} {stream}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn short_rows_have_the_same_bits_whatever_is_between_them() {
     const UNTOUCHED: f32 = -7.25;
     let method = Method::Mvue(Rng::new(1, 2).at(3, 0));
