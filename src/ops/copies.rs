@@ -110,6 +110,7 @@ pub(super) unsafe fn scatter(
 /// As [`scatter`].
 pub(super) unsafe fn stream(kernels: Level, source: *const f32, from: usize, target: Output<'_>) {
     let MatRef { rows, cols, row_stride: to, col_stride, .. } = *target;
+    debug_assert!(col_stride == 1 || to == 1);
     let (from, target) = (from.cast_signed(), target.data());
     let job = CopyJob { source, from, target, to, rows, cols, ahead: None, far_next: false };
     // SAFETY: the caller's promise.

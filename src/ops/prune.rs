@@ -43,7 +43,7 @@ const STREAM_COLS: usize = 1024;
 /// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, AVX2 and AVX-512 write whole cache lines with
 /// non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512 columns and more;
 /// contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4). Where rows share indices, such columns
-/// begin on a cache line, and their number divides 16, or is a multiple of it.
+/// begin on a cache line, and 16 is a multiple of the rows of a group, or they of 16.
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -315,7 +315,7 @@ pub(super) fn for_each_tile(
 }
 
 /// Expands a tile of at most `TILE_ROWS * TILE_COLS` entries, which begins `begun` rows into a group of
-/// rows that share indices; past the caches, if `stream`, which is for contiguous rows.
+/// rows that share indices; past the caches, if `stream`, which is for contiguous rows or columns.
 ///
 /// # Safety
 /// `a` is readable and `out` writable; where its rows are not contiguous, or `stream`, the tile is no larger than that.
@@ -335,7 +335,7 @@ pub(super) unsafe fn expand_tile(
 }
 
 /// Has contiguous rows written: those of `out`, or, where these are not contiguous, or `stream`, of a tile on the stack of at
-/// most `TILE` entries, which is copied there; past the caches, if `stream`, which is for contiguous rows.
+/// most `TILE` entries, which is copied there; past the caches, if `stream`, which is for contiguous rows or columns.
 ///
 /// # Safety
 /// `out` is writable, and `write` writes all of the rows.
