@@ -102,9 +102,8 @@ pub fn prune(
         return Ok(());
     }
     let by_rows = a.col_stride == 1 && to.col_stride == 1;
-    // (Other tiles are not wide.)
-    let stream = by_rows && streams_rows(to);
-    let most = if stream {
+    let (stream, lead) = past_caches(to);
+    let most = if by_rows && stream {
         STREAM_COLS
     } else if by_rows && method.rng().is_some() {
         // Whole draws of the generator.
@@ -112,7 +111,8 @@ pub fn prune(
     } else {
         TILE_COLS
     };
-    for_each_tile(options, to, tile_of(a.cols.min(most)), |row, col, rows, cols| {
+    let tile = (tile_of(a.cols.min(most)), lead);
+    for_each_tile(options, to, tile, |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
         let target = Target { from_far: far(a), ..tile.target(pattern, rows, cols) };
         let part = (row..row + rows, col..col + cols);
@@ -242,24 +242,17 @@ pub fn decompress(
     if a.is_empty() {
         return Ok(());
     }
-    let by_columns = streams_columns(to);
-    let stream = by_columns || streams_rows(to);
-    let most = if stream && !by_columns { STREAM_COLS } else { TILE_COLS };
-    let tile = tile_of(a.cols.min(most));
-    // The rows that come before a line of every column.
-    let before = if by_columns { rows_before_lines(to) } else { 0 };
-    for rows in [0..before, before..to.rows] {
-        let (first, to) = (rows.start, to.part(rows, 0..to.cols));
-        for_each_tile(options, to, tile, |row, col, rows, cols| {
-            // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
-            unsafe {
-                let to = to.part(row..row + rows, col..col + cols);
-                let row = first + row;
-                let part = a.part(row, col / a.pattern.m(), rows, cols);
-                expand_tile(kernels, part, row % a.pattern.group(), to, stream);
-            }
-        });
-    }
+    let (stream, lead) = past_caches(to);
+    let most = if streams_rows(to) { STREAM_COLS } else { TILE_COLS };
+    let tile = (tile_of(a.cols.min(most)), lead);
+    for_each_tile(options, to, tile, |row, col, rows, cols| {
+        // SAFETY: views were checked, and tiles are disjoint; `col` is a multiple of 8 groups.
+        unsafe {
+            let part = a.part(row, col / a.pattern.m(), rows, cols);
+            let begun = row % a.pattern.group();
+            expand_tile(kernels, part, begun, to.part(row..row + rows, col..col + cols), stream);
+        }
+    });
     Ok(())
 }
 
@@ -278,14 +271,34 @@ fn streams_columns(out: Output<'_>) -> bool {
     out.row_stride == 1 && out.col_stride % Line::LEN.cast_signed() == 0 && fills_caches(out)
 }
 
-/// How many rows of contiguous columns come before a line of each.
-fn rows_before_lines(out: Output<'_>) -> usize {
-    out.data().align_offset(size_of::<Line>()).min(out.rows)
+/// Whether it is written past the caches, and how many rows go first, alone, so that the next tile begins with a line of every
+/// column.
+fn past_caches(out: Output<'_>) -> (bool, usize) {
+    let by_columns = streams_columns(out);
+    let lead = if by_columns { out.data().align_offset(size_of::<Line>()) } else { 0 };
+    (by_columns || streams_rows(out), lead)
 }
 
 /// Calls `work(row, col, rows, cols)` for tiles of `out`, in parallel by rows, or by columns where one tile holds all rows.
-/// Where columns are contiguous, tile below tile, so that what follows in memory is not far behind.
+/// Where columns are contiguous, tile below tile, so that what follows in memory is not far behind. The first `lead` rows go
+/// alone.
 pub(super) fn for_each_tile(
+    options: &Options<'_>,
+    out: Output<'_>,
+    (tile, lead): ((usize, usize), usize),
+    work: impl Fn(usize, usize, usize, usize) + Sync,
+) {
+    let lead = lead.min(out.rows);
+    for part in [0..lead, lead..out.rows] {
+        let first = part.start;
+        tiles(options, out.part(part, 0..out.cols), tile, |row, col, rows, cols| {
+            work(first + row, col, rows, cols);
+        });
+    }
+}
+
+/// [`for_each_tile`] without rows that go alone.
+fn tiles(
     options: &Options<'_>,
     out: Output<'_>,
     (tile_rows, tile_cols): (usize, usize),

@@ -156,7 +156,7 @@ pub fn prune_transposable(
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };
-    for_each_tile(options, to, (TILE_ROWS, TILE_COLS), |row, col, rows, cols| {
+    for_each_tile(options, to, ((TILE_ROWS, TILE_COLS), 0), |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
         let part = (row..row + rows, col..col + cols);
         let along = rows_from(&tile.target(PATTERN, rows, cols), 0, 0);

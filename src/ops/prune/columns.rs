@@ -1,6 +1,6 @@
 //! From contiguous columns to contiguous columns, without the compressed form between.
 
-use super::{for_each_tile, rows_before_lines, streams_columns};
+use super::{for_each_tile, past_caches};
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
 use crate::kernels::generic::philox::WORD_GROUPS;
@@ -23,23 +23,17 @@ pub(super) unsafe fn prune(
     a: MatRef<'_>,
     to: Output<'_>,
 ) {
-    let stream = streams_columns(to);
+    let (stream, lead) = past_caches(to);
     // (Measured, like `tall`, where lines are fetched into a second-level cache.)
     let tall = tall(a) || (stream && cpu().far_into_l2);
-    // The rows that come before a line of every column.
-    let before = if stream { rows_before_lines(to) } else { 0 };
-    for rows in [0..before, before..to.rows] {
-        let (first, to) = (rows.start, to.part(rows, 0..to.cols));
-        let tile = (ROWS, WORD_GROUPS * pattern.m());
-        for_each_tile(options, to, tile, |row, col, rows, cols| {
-            let to = to.part(row..row + rows, col..col + cols);
-            let row = first + row;
-            let a = a.part(row..row + rows, col..col + cols);
-            let target = Target { tall, ..Target::dense_columns(to, stream && first == before) };
-            // SAFETY: the caller's promise; tiles are disjoint.
-            unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
-        });
-    }
+    let tile = (ROWS, WORD_GROUPS * pattern.m());
+    for_each_tile(options, to, (tile, lead), |row, col, rows, cols| {
+        let (a, to) =
+            (a.part(row..row + rows, col..col + cols), to.part(row..row + rows, col..col + cols));
+        let target = Target { tall, ..Target::dense_columns(to, stream && row >= lead) };
+        // SAFETY: the caller's promise; tiles are disjoint.
+        unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
+    });
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! In groups of rows that share indices, without the compressed form between.
 
-use super::{TILE, for_each_tile, streams_columns, streams_rows, write_rows};
+use super::{TILE, for_each_tile, past_caches, streams_rows, write_rows};
 use crate::compressed::Line;
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
@@ -24,18 +24,14 @@ pub(super) unsafe fn prune(
 ) {
     let (group, by_rows) = (pattern.group(), a.col_stride == 1);
     let rows = if by_rows { group } else { band(pattern) };
-    let stream = if by_rows {
-        streams_rows(to)
-    } else {
-        // Bands of rows, which begin with groups, are lines of columns.
-        let lines = rows.is_multiple_of(Line::LEN) && Line::begin_rows(to.data(), to.col_stride);
-        streams_columns(to) && lines
-    };
+    // Bands of rows, which begin with groups, are lines of columns.
+    let bands = rows.is_multiple_of(Line::LEN) && past_caches(to) == (true, 0);
+    let stream = if by_rows { streams_rows(to) } else { bands };
     let at_once = by_rows && to.col_stride == 1 && !stream;
     let most = if at_once { PART } else { TILE };
     let tile = (rows, COLS.min(most / rows / 16 * 16));
     let far = far(a) && cpu().far_into_l2;
-    for_each_tile(options, to, tile, |row, col, rows, cols| {
+    for_each_tile(options, to, (tile, 0), |row, col, rows, cols| {
         let part = (row..row + rows, col..col + cols);
         let (a, to) = (a.part(part.0.clone(), part.1.clone()), to.part(part.0, part.1));
         let mut copy = [const { MaybeUninit::<Line>::uninit() }; TILE / Line::LEN];
