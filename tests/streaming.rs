@@ -5,7 +5,7 @@ mod common;
 use common::{Data, Order, levels, same_bits};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, MatMut, MatRef, Method, Options, Pattern, Pool, Rng,
-    compress, decompress, prune, prune_in_place,
+    compress, decompress, prune, prune_in_place, prune_transposable,
 };
 
 /// From 2^23 values, or dense entries, on: half of these entries are kept. Columns are whole lines apart.
@@ -16,10 +16,12 @@ const PART: usize = 688;
 /// Rows that share indices.
 const GROUP: u32 = 8;
 
-/// The last one in groups of rows.
+const PATTERNS: [Pattern; 2] = [Pattern::N2M4, Pattern::N8M16];
+
+/// And one in groups of rows.
 fn patterns() -> [Pattern; 3] {
     let grouped = Pattern::N2M4.grouped(GROUP).expect("a group of rows");
-    [Pattern::N2M4, Pattern::N8M16, grouped]
+    [PATTERNS[0], PATTERNS[1], grouped]
 }
 
 fn method() -> Method {
@@ -142,4 +144,45 @@ fn large_matrices_are_pruned_as_their_parts_are() {
             });
         }
     }
+}
+
+/// From one storage to the other they are written as parts, which are too small, and as matrices of the same storage.
+#[test]
+fn large_matrices_change_their_storage() {
+    let data = Data::new(12).bells(ROWS * COLS);
+    let pool = Pool::new(3).expect("a pool");
+    for (order, other) in [(Order::Rows, Order::Cols), (Order::Cols, Order::Rows)] {
+        let wants = PATTERNS.map(|p| turned(&Want::new(p, &data, order).dense, order));
+        let mut masked = vec![0.0; data.len()];
+        let to = view_mut(&mut masked, order);
+        prune_transposable(&Options::new(), view(&data, order), to).expect("prune_transposable");
+        let masked = turned(&masked, order);
+        for isa in levels() {
+            let options = Options::new().isa(isa).pool(&pool);
+            // Where columns begin within a line, so that whole tiles of 4 x 4 lie between lines.
+            let (mut out, begin) = past_line(&vec![f32::NAN; data.len()], 4);
+            let out = &mut out[begin..begin + data.len()];
+            for (p, want) in PATTERNS.into_iter().zip(&wants) {
+                prune(&options, method(), p, view(&data, order), view_mut(out, other))
+                    .expect("prune");
+                assert!(same_bits(out, want), "{p} {order:?} {isa:?}");
+                out.fill(f32::NAN);
+            }
+            let to = view_mut(out, other);
+            prune_transposable(&options, view(&data, order), to).expect("prune_transposable");
+            assert!(same_bits(out, &masked), "transposable masks, {order:?} {isa:?}");
+        }
+    }
+}
+
+/// The other storage's buffer.
+fn turned(data: &[f32], order: Order) -> Vec<f32> {
+    let (tall, wide) = if order == Order::Rows { (ROWS, COLS) } else { (COLS, ROWS) };
+    let mut out = vec![0.0; data.len()];
+    for (i, row) in data.chunks_exact(wide).enumerate() {
+        for (j, x) in row.iter().enumerate() {
+            out[j * tall + i] = *x;
+        }
+    }
+    out
 }

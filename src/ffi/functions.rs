@@ -117,9 +117,9 @@ pub unsafe extern "C" fn spnm_compress(
 ///   that interleave in one buffer (above) do not.
 /// Units, rng, Determinism, Threads and memory, NaN: as for spnm_compress.
 /// Speed: contiguous columns of a (row_stride 1) go into contiguous columns of out directly where group is 1. 32 MiB and more
-///   are written past the caches by AVX2 and AVX-512 where both are stored alike: contiguous rows of 512 columns and more;
-///   contiguous columns, those of out a multiple of 16 elements apart (AVX2: m up to 4); where group is more than 1, such columns
-///   begin on a cache line, and group divides 16 or is a multiple of it.
+///   are written past the caches by AVX2 and AVX-512: contiguous rows of 512 columns and more; contiguous columns, those of out a
+///   multiple of 16 elements apart (AVX2, where those of a are contiguous, too: m up to 4). Where group is more than 1,
+///   not from rows to columns, and of columns those that begin on a cache line, if group divides 16 or is a multiple of it.
 ///
 /// SPNM_E_NULL         a or out is NULL; rng is NULL and the method draws; a->data or out->data is NULL
 ///                     and the matrix has elements

@@ -41,9 +41,9 @@ const STREAM_COLS: usize = 1024;
 ///
 /// # Threads and memory
 /// Uses the pool of `options`; allocates nothing. From 32 MiB of `out` on, AVX2 and AVX-512 write whole cache lines with
-/// non-temporal stores, which is faster, where `a` and `out` are stored alike: contiguous rows of 512 columns and more;
-/// contiguous columns, those of `out` a multiple of 16 elements apart (AVX2: m up to 4). Where rows share indices, such columns
-/// begin on a cache line, and 16 is a multiple of the rows of a group, or they of 16.
+/// non-temporal stores, which is faster: of contiguous rows of 512 columns and more, and of contiguous columns a multiple of 16
+/// elements apart (AVX2, where those of `a` are contiguous, too: m up to 4). Where rows share indices, not from rows to
+/// columns, and of columns those that begin on a cache line, in groups of rows that divide 16, or are a multiple of it.
 ///
 /// # Errors
 /// As [`compress`](crate::compress), and [`Error::Aliased`] if elements of `out` share memory.
@@ -273,7 +273,7 @@ fn streams_columns(out: Output<'_>) -> bool {
 
 /// Whether it is written past the caches, and how many rows go first, alone, so that the next tile begins with a line of every
 /// column.
-fn past_caches(out: Output<'_>) -> (bool, usize) {
+pub(super) fn past_caches(out: Output<'_>) -> (bool, usize) {
     let by_columns = streams_columns(out);
     let lead = if by_columns { out.data().align_offset(size_of::<Line>()) } else { 0 };
     (by_columns || streams_rows(out), lead)
