@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Data, Order, levels, same_bits};
+use common::{Data, Order, levels, same_bits, transposed};
 use spnm::{
     Compressed, CompressedMut, CompressedRef, MatMut, MatRef, Method, Options, Pattern, Pool, Rng,
     compress, decompress, prune, prune_in_place, prune_transposable,
@@ -152,11 +152,13 @@ fn large_matrices_change_their_storage() {
     let data = Data::new(12).bells(ROWS * COLS);
     let pool = Pool::new(3).expect("a pool");
     for (order, other) in [(Order::Rows, Order::Cols), (Order::Cols, Order::Rows)] {
-        let wants = PATTERNS.map(|p| turned(&Want::new(p, &data, order).dense, order));
+        // What lies together of the one storage, and of the other.
+        let (tall, wide) = if order == Order::Rows { (ROWS, COLS) } else { (COLS, ROWS) };
+        let wants = PATTERNS.map(|p| transposed(&Want::new(p, &data, order).dense, tall, wide));
         let mut masked = vec![0.0; data.len()];
         let to = view_mut(&mut masked, order);
         prune_transposable(&Options::new(), view(&data, order), to).expect("prune_transposable");
-        let masked = turned(&masked, order);
+        let masked = transposed(&masked, tall, wide);
         for isa in levels() {
             let options = Options::new().isa(isa).pool(&pool);
             // Where columns begin within a line, so that whole tiles of 4 x 4 lie between lines.
@@ -173,16 +175,4 @@ fn large_matrices_change_their_storage() {
             assert!(same_bits(out, &masked), "transposable masks, {order:?} {isa:?}");
         }
     }
-}
-
-/// The other storage's buffer.
-fn turned(data: &[f32], order: Order) -> Vec<f32> {
-    let (tall, wide) = if order == Order::Rows { (ROWS, COLS) } else { (COLS, ROWS) };
-    let mut out = vec![0.0; data.len()];
-    for (i, row) in data.chunks_exact(wide).enumerate() {
-        for (j, x) in row.iter().enumerate() {
-            out[j * tall + i] = *x;
-        }
-    }
-    out
 }

@@ -11,6 +11,7 @@ mod common;
 use common::vectors::Reader;
 use common::{
     Data, Dense, ORDERS, Order, assert_bits, by_effort, dense_of, index_of, levels, same_bits,
+    transposed,
 };
 use spnm::{
     Compressed, CompressedMut, Isa, MatMut, MatRef, Method, Options, Pattern, Pool, Scratch,
@@ -37,10 +38,6 @@ fn both(options: &Options<'_>, w: MatRef<'_>) -> Both {
 fn dense(a: &Compressed) -> Vec<f32> {
     let view = a.as_ref();
     dense_of(a.values(), a.meta(), view.rows(), view.cols(), P)
-}
-
-fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    (0..rows * cols).map(|e| data[e % rows * cols + e / rows]).collect()
 }
 
 // ---------------------------------------------------------------- the oracle

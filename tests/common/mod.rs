@@ -93,6 +93,11 @@ impl Data {
     }
 }
 
+/// The rows of the transpose of `rows` x `cols` elements.
+pub fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    (0..rows * cols).map(|e| data[e % rows * cols + e / rows]).collect()
+}
+
 /// How a matrix lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
