@@ -5,26 +5,39 @@
 //! that came out. None of what is here depends on the pattern: indices have become columns.
 
 use super::{Ahead, Init};
+use crate::matrix::MatRef;
 
 /// Panel widths of the micro-kernels, in vectors, widest first.
 pub(crate) const GROUP_VECTORS: [usize; 5] = [8, 4, 3, 2, 1];
 
-/// What the entries of `rows` rows, columns contiguous, are worth together: `norms[j]` of column j.
-pub(crate) struct NormJob {
-    pub(crate) a: *const f32,
-    pub(crate) row_stride: isize,
+/// Rows that share indices, each contiguous.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    data: *const f32,
+    stride: isize,
     /// 1 to [`Pattern::MAX_GROUP`](crate::Pattern::MAX_GROUP).
-    pub(crate) rows: usize,
+    pub(crate) count: usize,
     pub(crate) cols: usize,
-    pub(crate) norms: *mut f32,
 }
 
-impl NormJob {
-    /// The address of entry (i, j).
-    #[inline(always)]
-    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
-        self.a.wrapping_offset(i.cast_signed() * self.row_stride).wrapping_add(j)
+impl Rows {
+    /// Those of a matrix whose rows are contiguous.
+    pub(crate) fn of(a: MatRef<'_>) -> Self {
+        debug_assert_eq!(a.col_stride, 1);
+        Self { data: a.data, stride: a.row_stride, count: a.rows, cols: a.cols }
     }
+
+    /// The address of row i.
+    #[inline(always)]
+    pub(crate) fn row(&self, i: usize) -> *const f32 {
+        self.data.wrapping_offset(i.cast_signed() * self.stride)
+    }
+}
+
+/// What the entries of each column are worth together: `norms[j]` of column j.
+pub(crate) struct NormJob {
+    pub(crate) a: Rows,
+    pub(crate) norms: *mut f32,
 }
 
 /// # Safety
@@ -39,12 +52,9 @@ pub(crate) const NORM_LOW: f32 = 1.0 / NORM_HIGH;
 /// The scale of columns of large entries, and the reciprocal of that of small ones.
 pub(crate) const NORM_SCALE: f32 = 1.0 / (NORM_HIGH * NORM_HIGH * (1u64 << 10) as f32);
 
-/// Gather the kept entries of `rows` rows, columns contiguous.
+/// Gather the kept entries of rows.
 pub(crate) struct GatherJob {
-    pub(crate) a: *const f32,
-    pub(crate) row_stride: isize,
-    pub(crate) rows: usize,
-    pub(crate) cols: usize,
+    pub(crate) a: Rows,
     /// Of each kept entry its column, ascending but for those past `cols`, which come last.
     pub(crate) columns: *const u32,
     pub(crate) count: usize,
@@ -56,25 +66,14 @@ pub(crate) struct GatherJob {
     pub(crate) ld_values: usize,
 }
 
-impl GatherJob {
-    /// The address of row i.
-    #[inline(always)]
-    pub(crate) fn row(&self, i: usize) -> *const f32 {
-        self.a.wrapping_offset(i.cast_signed() * self.row_stride)
-    }
-}
-
 /// # Safety
 /// The CPU has the kernel's instruction set; A, columns and norms are readable, `count` elements of
 /// `kept` and of each row of values are writable, and they do not overlap.
 pub(crate) type GatherFn = unsafe fn(&GatherJob);
 
-/// Scale the entries of `rows` rows, columns contiguous: those of columns that are not kept become zero.
+/// Scale the entries of rows: those of columns that are not kept become zero.
 pub(crate) struct ScaleJob {
-    pub(crate) a: *const f32,
-    pub(crate) row_stride: isize,
-    pub(crate) rows: usize,
-    pub(crate) cols: usize,
+    pub(crate) a: Rows,
     /// Of every column, as [`NormJob`] made them.
     pub(crate) norms: *const f32,
     /// Of every column the kept norm as the method returns it, or zero: entries are multiplied by kept norm / norm.
@@ -84,16 +83,10 @@ pub(crate) struct ScaleJob {
 }
 
 impl ScaleJob {
-    /// The address of entry (i, j).
+    /// Where row i goes.
     #[inline(always)]
-    pub(crate) fn entry(&self, i: usize, j: usize) -> *const f32 {
-        self.a.wrapping_offset(i.cast_signed() * self.row_stride).wrapping_add(j)
-    }
-
-    /// Where entry (i, j) goes.
-    #[inline(always)]
-    pub(crate) fn target(&self, i: usize, j: usize) -> *mut f32 {
-        self.out.wrapping_offset(i.cast_signed() * self.out_stride).wrapping_add(j)
+    pub(crate) fn target(&self, i: usize) -> *mut f32 {
+        self.out.wrapping_offset(i.cast_signed() * self.out_stride)
     }
 }
 

@@ -4,7 +4,7 @@ use super::reduce::{SIDE, Sums, Tile, reduce_by};
 use super::{Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;
-use crate::kernels::group::NormJob;
+use crate::kernels::group::{NormJob, Rows};
 use crate::kernels::{LANES, Level};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
@@ -135,15 +135,12 @@ fn norms(kernels: Level, entries: &[f32], group: usize) -> [f32; SIDE * SIDE] {
     let mut norms = [0.0; SIDE * SIDE];
     let rows = entries.chunks_exact(group * SIDE).zip(norms.chunks_exact_mut(SIDE));
     for (entries, norms) in rows {
-        let job = NormJob {
-            a: entries.as_ptr(),
-            row_stride: SIDE.cast_signed(),
-            rows: group,
-            cols: SIDE,
-            norms: norms.as_mut_ptr(),
-        };
+        let ld = SIDE.cast_signed();
         // SAFETY: `entries` holds the rows, `norms` a norm of each column.
-        unsafe { (kernels.group.norms)(&job) };
+        unsafe {
+            let a = Rows::of(MatRef::from_raw_parts(entries.as_ptr(), group, SIDE, ld, 1));
+            (kernels.group.norms)(&NormJob { a, norms: norms.as_mut_ptr() });
+        }
     }
     norms
 }

@@ -5,7 +5,7 @@ use super::compress::{Drawn, Target};
 use super::copies;
 use crate::compressed::Line;
 use crate::kernels::cpu::cpu;
-use crate::kernels::group::{GatherJob, NormJob, ScaleJob};
+use crate::kernels::group::{GatherJob, NormJob, Rows, ScaleJob};
 use crate::kernels::{CompressJob, ExpandJob, Level, Selector};
 use crate::matrix::{MatRef, Output};
 use crate::pattern::Pattern;
@@ -112,17 +112,13 @@ unsafe fn compress_group(
     let mut columns = [const { MaybeUninit::<u32>::uninit() }; COLS / 2];
     let (norms, kept, columns) =
         (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), columns.as_mut_ptr().cast());
-    let MatRef { data, row_stride, rows, cols, .. } = a;
     // SAFETY: the buffers hold COLS columns' norms and what is kept of them, at most half (of a last group that is short,
     // too: COLS is a multiple of every m); the caller's promise.
     unsafe {
         select(kernels, pattern, method, a, at, (norms, kept, target.meta));
-        let count = columns_of(pattern, target.meta, cols, columns);
+        let count = columns_of(pattern, target.meta, a.cols, columns);
         kernels.group.gather[usize::from(target.to_far)](&GatherJob {
-            a: data,
-            row_stride,
-            rows,
-            cols,
+            a: Rows::of(a),
             columns,
             count,
             norms,
@@ -152,16 +148,15 @@ unsafe fn select(
         Selector::Keep => kernels.group.nonzeros,
         _ => kernels.group.norms,
     };
-    let MatRef { data, row_stride, rows, cols, .. } = a;
     // SAFETY: the caller's promise.
     unsafe {
-        norm(&NormJob { a: data, row_stride, rows, cols, norms });
+        norm(&NormJob { a: Rows::of(a), norms });
         kernels.of(pattern).compress_rows[selector.words()](&CompressJob {
             a: norms,
             row_stride: 0,
             col_stride: 1,
             rows: 1,
-            cols,
+            cols: a.cols,
             values: kept,
             ld_values: 0,
             meta,
@@ -198,7 +193,6 @@ pub(super) unsafe fn prune_group(
     let (norms, kept, meta) =
         (norms.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), meta.as_mut_ptr().cast());
     let dense = dense.as_mut_ptr().cast();
-    let MatRef { data, row_stride, rows, cols, .. } = a;
     // SAFETY: the buffers hold COLS columns' norms, what is kept of them, at most half, and of each of these an index of
     // at most four bits; the caller's promise.
     unsafe {
@@ -209,15 +203,12 @@ pub(super) unsafe fn prune_group(
             meta,
             ld_meta: 0,
             rows: 1,
-            cols,
+            cols: a.cols,
             out: dense,
             out_stride: 0,
         });
         (kernels.group.scale)(&ScaleJob {
-            a: data,
-            row_stride,
-            rows,
-            cols,
+            a: Rows::of(a),
             norms,
             kept: dense,
             out: out.data(),

@@ -4,7 +4,7 @@ use super::reduce::{SIDE, Tile};
 use super::{Method, Options};
 use crate::error::Error;
 use crate::kernels::Level;
-use crate::kernels::group::NormJob;
+use crate::kernels::group::{NormJob, Rows};
 use crate::matrix::MatRef;
 use crate::pattern::Pattern;
 use crate::pool;
@@ -67,15 +67,12 @@ fn first_too_full(kernels: Level, tile: &mut Tile, pattern: Pattern) -> Option<u
         let below = &tile.rows_by(1)[row * SIDE..];
         let mut entries = &below[..SIDE];
         if group > 1 {
-            let job = NormJob {
-                a: below.as_ptr(),
-                row_stride: SIDE.cast_signed(),
-                rows: group.min(rows - row),
-                cols: SIDE,
-                norms: ones.as_mut_ptr(),
-            };
+            let (count, ld) = (group.min(rows - row), SIDE.cast_signed());
             // SAFETY: rows of the tile, and a number for each of its columns.
-            unsafe { (kernels.group.nonzeros)(&job) };
+            unsafe {
+                let a = Rows::of(MatRef::from_raw_parts(below.as_ptr(), count, SIDE, ld, 1));
+                (kernels.group.nonzeros)(&NormJob { a, norms: ones.as_mut_ptr() });
+            }
             entries = &ones;
         }
         let most = match pattern.m() {

@@ -45,11 +45,11 @@ unsafe fn store<L: Lanes>(l: L, to: *mut f32, x: L::F, count: usize) {
 #[inline(always)]
 pub(crate) unsafe fn norms<L: Lanes>(l: L, job: &NormJob) {
     let mut j = 0;
-    while j < job.cols {
-        let place = (j, L::COUNT.min(job.cols - j));
+    while j < job.a.cols {
+        let place = (j, L::COUNT.min(job.a.cols - j));
         // SAFETY: columns that exist, and their norms.
         unsafe {
-            let norm = match job.rows {
+            let norm = match job.a.count {
                 1 => norm::<L, 1>(l, job, place),
                 2 => norm::<L, 2>(l, job, place),
                 3 => norm::<L, 3>(l, job, place),
@@ -76,7 +76,7 @@ unsafe fn norm<L: Lanes, const R: usize>(l: L, job: &NormJob, (j, count): (usize
     let mut most = l.splat(0.0);
     for i in 0..R {
         // SAFETY: entries of row i. A NaN may get lost in the greatest: it is in the sum.
-        x[i] = unsafe { load(l, job.entry(i, j), count) };
+        x[i] = unsafe { load(l, job.a.row(i).wrapping_add(j), count) };
         most = l.max(l.abs(x[i]), most);
     }
     let (scale, back) = scales(l, most);
@@ -91,17 +91,17 @@ unsafe fn norm<L: Lanes, const R: usize>(l: L, job: &NormJob, (j, count): (usize
 unsafe fn norm_of_many<L: Lanes>(l: L, job: &NormJob, (j, count): (usize, usize)) -> L::F {
     let zero = l.splat(0.0);
     let mut most = zero;
-    for i in 0..job.rows {
+    for i in 0..job.a.count {
         // SAFETY: as in `norm`.
-        most = l.max(l.abs(unsafe { load(l, job.entry(i, j), count) }), most);
+        most = l.max(l.abs(unsafe { load(l, job.a.row(i).wrapping_add(j), count) }), most);
     }
     let (scale, back) = scales(l, most);
     let mut sums = [zero; OCTET];
-    for o in 0..job.rows.div_ceil(OCTET) {
+    for o in 0..job.a.count.div_ceil(OCTET) {
         let (first, mut x) = (o * OCTET, [zero; OCTET]);
-        for i in 0..OCTET.min(job.rows - first) {
+        for i in 0..OCTET.min(job.a.count - first) {
             // SAFETY: entries of a row that exists.
-            x[i] = unsafe { load(l, job.entry(first + i, j), count) };
+            x[i] = unsafe { load(l, job.a.row(first + i).wrapping_add(j), count) };
         }
         sums[o] = sum_of_squares(l, x, scale);
     }
@@ -135,12 +135,12 @@ fn scales<L: Lanes>(l: L, most: L::F) -> (L::F, L::F) {
 pub(crate) unsafe fn nonzeros<L: Lanes>(l: L, job: &NormJob) {
     let (zero, one) = (l.splat(0.0), l.splat(1.0));
     let mut j = 0;
-    while j < job.cols {
-        let count = L::COUNT.min(job.cols - j);
+    while j < job.a.cols {
+        let count = L::COUNT.min(job.a.cols - j);
         let mut any = zero;
-        for i in 0..job.rows {
+        for i in 0..job.a.count {
             // SAFETY: entries of row i.
-            let x = unsafe { load(l, job.entry(i, j), count) };
+            let x = unsafe { load(l, job.a.row(i).wrapping_add(j), count) };
             any = l.select(l.eq(x, zero), any, one);
         }
         // SAFETY: norms of the columns.
@@ -177,14 +177,14 @@ impl<U: Copy> Near<U> {
             (*columns as usize, *columns.add(L::COUNT - 1) as usize, l.load_u(columns))
         };
         // (Where the last lies in the row all of them do, and ascend.)
-        if last >= job.cols {
+        if last >= job.a.cols {
             return None;
         }
         let windows = (last - first) / WINDOW + 1;
-        if windows > L::COUNT.div_ceil(4) || windows * WINDOW > job.cols {
+        if windows > L::COUNT.div_ceil(4) || windows * WINDOW > job.a.cols {
             return None;
         }
-        let base = first.min(job.cols - windows * WINDOW);
+        let base = first.min(job.a.cols - windows * WINDOW);
         let index = l.add_u(columns, l.splat_u((base as u32).wrapping_neg()));
         Some(Self { base, index, windows })
     }
@@ -238,11 +238,11 @@ pub(crate) unsafe fn gather<L: Lanes, const FAR: bool>(l: L, job: &GatherJob) {
     unsafe {
         while let Some(near) = Near::new(l, job, k) {
             let factor = factor(l, l.load(job.kept.add(k)), near.of(l, job.norms));
-            for i in 0..job.rows {
-                let x = near.of(l, job.row(i));
+            for i in 0..job.a.count {
+                let x = near.of(l, job.a.row(i));
                 l.store(job.values.add(i * job.ld_values + k), scaled(l, x, factor));
                 if FAR {
-                    l.prefetch(job.values.wrapping_add((i + job.rows) * job.ld_values + k));
+                    l.prefetch(job.values.wrapping_add((i + job.a.count) * job.ld_values + k));
                 }
             }
             k += L::COUNT;
@@ -262,7 +262,7 @@ unsafe fn gather_singly<L: Lanes>(l: L, job: &GatherJob, first: usize) {
         // SAFETY: k < count; a column below `cols` has a norm.
         unsafe {
             let (column, kept) = (*job.columns.add(k) as usize, job.kept.add(k));
-            if column >= job.cols {
+            if column >= job.a.cols {
                 inside = inside.min(k);
             } else if *kept > 0.0 {
                 let factor = *kept / *job.norms.add(column);
@@ -270,10 +270,10 @@ unsafe fn gather_singly<L: Lanes>(l: L, job: &GatherJob, first: usize) {
             }
         }
     }
-    for i in 0..job.rows {
+    for i in 0..job.a.count {
         // SAFETY: entries and values of row i.
         unsafe {
-            let (row, values) = (job.row(i), job.values.add(i * job.ld_values));
+            let (row, values) = (job.a.row(i), job.values.add(i * job.ld_values));
             for k in first..inside {
                 let x = row.add(*job.columns.add(k) as usize).read_unaligned();
                 values.add(k).write_unaligned(x);
@@ -300,18 +300,18 @@ unsafe fn gather_singly<L: Lanes>(l: L, job: &GatherJob, first: usize) {
 pub(crate) unsafe fn scale<L: Lanes>(l: L, job: &ScaleJob) {
     let zero = l.splat(0.0);
     // As many rows at a time as a first-level cache has room for where they drive each other out.
-    for first in (0..job.rows).step_by(OCTET) {
-        for j in (0..job.cols).step_by(L::COUNT) {
-            let count = L::COUNT.min(job.cols - j);
+    for first in (0..job.a.count).step_by(OCTET) {
+        for j in (0..job.a.cols).step_by(L::COUNT) {
+            let count = L::COUNT.min(job.a.cols - j);
             // SAFETY: columns that exist, their norms, and where they go.
             unsafe {
                 let kept = load(l, job.kept.add(j), count);
                 let factor = factor(l, kept, load(l, job.norms.add(j), count));
                 let none = l.eq(kept, zero);
-                for i in first..job.rows.min(first + OCTET) {
-                    let x = scaled(l, load(l, job.entry(i, j), count), factor);
+                for i in first..job.a.count.min(first + OCTET) {
+                    let x = scaled(l, load(l, job.a.row(i).wrapping_add(j), count), factor);
                     // (Zero times what is infinite or NaN is not.)
-                    store(l, job.target(i, j), l.select(none, zero, x), count);
+                    store(l, job.target(i).add(j), l.select(none, zero, x), count);
                 }
             }
         }

@@ -17,9 +17,9 @@ const ROWS: usize = crate::Pattern::MAX_GROUP as usize;
 /// They must be readable.
 unsafe fn column(job: &NormJob, j: usize) -> [f32; ROWS] {
     let mut x = [0.0; ROWS];
-    for (i, x) in x.iter_mut().enumerate().take(job.rows) {
+    for (i, x) in x.iter_mut().enumerate().take(job.a.count) {
         // SAFETY: entry (i, j).
-        *x = unsafe { job.entry(i, j).read_unaligned() };
+        *x = unsafe { job.a.row(i).add(j).read_unaligned() };
     }
     x
 }
@@ -36,14 +36,14 @@ fn norm(x: [f32; ROWS]) -> f32 {
 }
 
 unsafe fn norms(job: &NormJob) {
-    for j in 0..job.cols {
+    for j in 0..job.a.cols {
         // SAFETY: column j and its norm.
         unsafe { *job.norms.add(j) = norm(column(job, j)) };
     }
 }
 
 unsafe fn nonzeros(job: &NormJob) {
-    for j in 0..job.cols {
+    for j in 0..job.a.cols {
         // SAFETY: column j and its norm.
         unsafe {
             let any = column(job, j).iter().any(|&x| x != 0.0);
@@ -73,10 +73,10 @@ unsafe fn gather(job: &GatherJob) {
         // SAFETY: kept entry k, of every row; entries of columns below `cols`.
         unsafe {
             let (column, kept) = (*job.columns.add(k) as usize, *job.kept.add(k));
-            let inside = column < job.cols;
+            let inside = column < job.a.cols;
             let factor = if inside { factor(kept, *job.norms.add(column)) } else { kept };
-            for i in 0..job.rows {
-                let x = if inside { job.row(i).add(column).read_unaligned() } else { 0.0 };
+            for i in 0..job.a.count {
+                let x = if inside { job.a.row(i).add(column).read_unaligned() } else { 0.0 };
                 let value = scaled(x, factor);
                 job.values.add(i * job.ld_values + k).write_unaligned(value);
             }
@@ -85,15 +85,15 @@ unsafe fn gather(job: &GatherJob) {
 }
 
 unsafe fn scale(job: &ScaleJob) {
-    for j in 0..job.cols {
+    for j in 0..job.a.cols {
         // SAFETY: norms of column j; its entries.
         unsafe {
             let kept = *job.kept.add(j);
             let factor = factor(kept, *job.norms.add(j));
-            for i in 0..job.rows {
-                let x = job.entry(i, j).read_unaligned();
+            for i in 0..job.a.count {
+                let x = job.a.row(i).add(j).read_unaligned();
                 let value = if kept == 0.0 { 0.0 } else { scaled(x, factor) };
-                job.target(i, j).write_unaligned(value);
+                job.target(i).add(j).write_unaligned(value);
             }
         }
     }
