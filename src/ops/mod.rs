@@ -5,6 +5,7 @@ mod blocking;
 mod check;
 mod compress;
 mod copies;
+mod decompress;
 mod gemm;
 mod group;
 mod keep;
@@ -14,6 +15,7 @@ mod reduce;
 mod scratch;
 mod soft_threshold;
 mod threshold;
+mod tiles;
 mod transposable;
 mod validate;
 
@@ -21,9 +23,10 @@ pub use analyse::{Analysis, analyse, recommend};
 #[cfg(feature = "capi")]
 pub(crate) use check::{layout, two_of_four};
 pub use compress::compress;
+pub use decompress::decompress;
 pub use gemm::{gemm, prune_gemm};
 pub use lognormal::{LogNormal, lognormal_fit, threshold_for_sparsity};
-pub use prune::{decompress, prune, prune_in_place};
+pub use prune::{prune, prune_in_place};
 pub use scratch::Scratch;
 pub use soft_threshold::soft_threshold_scale;
 pub use threshold::{prune_threshold, prune_threshold_in_place};

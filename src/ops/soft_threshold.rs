@@ -1,8 +1,9 @@
 //! The factor of the soft threshold.
 
 use super::compress::compress_block;
-use super::prune::{KeptTile, OF_A_LINE, expand_rows};
+use super::decompress::expand_rows;
 use super::reduce::{SIDE, Sums, Tile, reduce};
+use super::tiles::{KeptTile, OF_A_LINE};
 use super::{Method, Options, check};
 use crate::dispatch::kernels_for;
 use crate::error::Error;

@@ -2,7 +2,8 @@
 
 use super::check::{self, Names, Spans};
 use super::compress::Target;
-use super::prune::{KeptTile, TILE_COLS, TILE_ROWS, expand_tile, for_each_tile, past_caches};
+use super::decompress::expand_tile;
+use super::tiles::{KeptTile, PastCaches, TILE_COLS, TILE_ROWS, for_each_tile};
 use super::{Options, check::Span};
 use crate::compressed::{CompressedMut, CompressedRef};
 use crate::dispatch::kernels_for;
@@ -157,10 +158,12 @@ pub fn prune_transposable(
     let kernels = kernels_for(options.isa)?;
     let (a, transposed) = for_lanes(w, kernels.lanes);
     let to = if transposed { to.t() } else { to };
-    let (stream, lead) = past_caches(to);
-    // Rows go where they belong at once, and tiles stay whole.
-    let stream = stream && to.col_stride != 1 && lead.is_multiple_of(4);
-    let lead = if stream { lead } else { 0 };
+    let (stream, lead) = match PastCaches::of(to) {
+        // Tiles of the masks stay whole.
+        PastCaches::Columns(lead) if lead.is_multiple_of(4) => (true, lead),
+        // Rows go where they belong at once.
+        _ => (false, 0),
+    };
     for_each_tile(options, to, ((TILE_ROWS, TILE_COLS), lead), |row, col, rows, cols| {
         let mut tile: KeptTile = KeptTile::new();
         let part = (row..row + rows, col..col + cols);

@@ -1,11 +1,11 @@
 //! From contiguous columns to contiguous columns, without the compressed form between.
 
-use super::{for_each_tile, past_caches};
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
 use crate::kernels::generic::philox::WORD_GROUPS;
 use crate::matrix::{MatRef, Output};
 use crate::ops::compress::{Target, compress_block, tall};
+use crate::ops::tiles::{PastCaches, for_each_tile};
 use crate::ops::{Method, Options};
 use crate::pattern::Pattern;
 
@@ -23,14 +23,14 @@ pub(super) unsafe fn prune(
     a: MatRef<'_>,
     to: Output<'_>,
 ) {
-    let (stream, lead) = past_caches(to);
+    let past = PastCaches::of(to);
     // (Measured, like `tall`, where lines are fetched into a second-level cache.)
-    let tall = tall(a) || (stream && cpu().far_into_l2);
+    let tall = tall(a) || (past.any() && cpu().far_into_l2);
     let tile = (ROWS, WORD_GROUPS * pattern.m());
-    for_each_tile(options, to, (tile, lead), |row, col, rows, cols| {
+    for_each_tile(options, to, (tile, past.lead()), |row, col, rows, cols| {
         let (a, to) =
             (a.part(row..row + rows, col..col + cols), to.part(row..row + rows, col..col + cols));
-        let target = Target { tall, ..Target::dense_columns(to, stream && row >= lead) };
+        let target = Target { tall, ..Target::dense_columns(to, past.any() && row >= past.lead()) };
         // SAFETY: the caller's promise; tiles are disjoint.
         unsafe { compress_block(kernels, pattern, method, a, (row, col), target) };
     });
@@ -42,7 +42,7 @@ mod tests {
     use crate::compressed::{CompressedRef, Line};
     use crate::kernels::{self, numbers};
     use crate::matrix::MatMut;
-    use crate::ops::prune::expand_tile;
+    use crate::ops::decompress::expand_tile;
     use crate::rng::Rng;
 
     /// In memory that a kernel must not write.

@@ -1,12 +1,12 @@
 //! In groups of rows that share indices, without the compressed form between.
 
-use super::{TILE, for_each_tile, past_caches, streams_rows, write_rows};
 use crate::compressed::Line;
 use crate::kernels::Level;
 use crate::kernels::cpu::cpu;
 use crate::matrix::{MatRef, Output};
 use crate::ops::compress::far;
 use crate::ops::group::{COLS, PART, band, prune_group};
+use crate::ops::tiles::{PastCaches, TILE, for_each_tile, write_rows};
 use crate::ops::{Method, Options, copies};
 use crate::pattern::Pattern;
 use std::mem::MaybeUninit;
@@ -25,8 +25,11 @@ pub(super) unsafe fn prune(
     let (group, by_rows) = (pattern.group(), a.col_stride == 1);
     let rows = if by_rows { group } else { band(pattern) };
     // Bands of rows, which begin with groups, are lines of columns.
-    let bands = rows.is_multiple_of(Line::LEN) && past_caches(to) == (true, 0);
-    let stream = if by_rows { streams_rows(to) } else { bands };
+    let stream = match PastCaches::of(to) {
+        PastCaches::Rows => by_rows,
+        PastCaches::Columns(lead) => !by_rows && lead == 0 && rows.is_multiple_of(Line::LEN),
+        PastCaches::Nothing => false,
+    };
     let at_once = by_rows && to.col_stride == 1 && !stream;
     let most = if at_once { PART } else { TILE };
     let tile = (rows, COLS.min(most / rows / 16 * 16));

@@ -1,9 +1,9 @@
 //! From contiguous rows, without the compressed form between.
 
-use super::{STREAM_COLS, TILE, TILE_COLS, for_each_tile, past_caches, streams_rows, write_rows};
 use crate::kernels::{DENSE_ROWS, Level};
 use crate::matrix::{MatRef, Output};
 use crate::ops::compress::{Target, compress_block};
+use crate::ops::tiles::{PastCaches, TILE, for_each_tile, write_rows};
 use crate::ops::{Method, Options};
 use crate::pattern::Pattern;
 
@@ -27,20 +27,18 @@ pub(super) unsafe fn prune(
     a: MatRef<'_>,
     to: Output<'_>,
 ) {
-    let (stream, lead) = past_caches(to);
-    let at_once = to.col_stride == 1 && !stream;
-    let cols = match (at_once, stream) {
-        (true, _) => a.cols.min(PART_COLS),
-        (_, true) if streams_rows(to) => STREAM_COLS,
-        _ => TILE_COLS,
+    let past = PastCaches::of(to);
+    let (entries, cols) = if to.col_stride == 1 && !past.any() {
+        (PART, a.cols.min(PART_COLS))
+    } else {
+        (TILE, past.tile_cols())
     };
-    let tile = (if at_once { PART } else { TILE } / cols, cols);
-    for_each_tile(options, to, (tile, lead), |row, col, rows, cols| {
+    for_each_tile(options, to, ((entries / cols, cols), past.lead()), |row, col, rows, cols| {
         let part = (row..row + rows, col..col + cols);
         let (a, to) = (a.part(part.0.clone(), part.1.clone()), to.part(part.0, part.1));
         // SAFETY: the tile lies in the output; rows are pruned whole.
         unsafe {
-            write_rows(kernels, to, stream, |to| {
+            write_rows(kernels, to, past.any(), |to| {
                 compress_block(kernels, pattern, method, a, (row, col), Target::dense_rows(to));
             });
         }
